@@ -1,1 +1,4 @@
+pub mod diagnostic;
 pub mod model;
+pub mod span;
+pub mod types;

@@ -1,0 +1,393 @@
+//! What a service description says, compiled: names resolved, clauses in their places, expressions still as trees
+//! (they are evaluated by `render` over what is known of an effect).
+
+use crate::span::Span;
+use crate::syntax::ast::Expr;
+use crate::types::{Name, Type};
+use indexmap::IndexMap;
+use std::fmt;
+
+/// Every service of every stack, by name.
+#[derive(Debug, Default)]
+pub struct Library {
+    pub services: Vec<Service>,
+}
+
+/// A service as one stack offers it: `service compute for openstack "compute" { ... }`.
+#[derive(Debug)]
+pub struct Service {
+    pub name: Name,
+    /// `openstack`, `kubernetes`, `http`.
+    pub stack: Name,
+    /// The type under which the stack lists it (the catalog's, the API group, the application's); `None` for `any`.
+    pub kind: Option<Name>,
+    /// Path put before every template's path: `/v2.0`.
+    pub base: String,
+    pub pages: Option<Pages>,
+    /// Versions that this text was written for.
+    pub speaks: Option<(Version, Version)>,
+    pub on: Vec<On>,
+    /// Where an error body holds its message and code, if not in a shape that the driver knows.
+    pub errors: Option<ErrorShape>,
+    /// Kind and header of authentication, for `http` applications: `auth header "X-API-Key"`.
+    pub auth: Option<(Name, String)>,
+    pub resources: IndexMap<Name, Resource>,
+    pub doc: String,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub struct Resource {
+    pub name: Name,
+    pub service: Name,
+    pub stack: Name,
+    /// `at "/servers"`.
+    pub path: Option<String>,
+    pub one: Option<String>,
+    pub many: Option<Rows>,
+    pub named: Option<NamedBy>,
+    /// The query that narrows a search by name; answers are compared exactly afterwards.
+    pub found_by: Option<Expr>,
+    /// `chosen id = uuid(effect)`: the client chooses this field.
+    pub chosen: Option<(Name, Expr)>,
+    /// In order of preference; the first that the site's version allows is set.
+    pub marks: Vec<Mark>,
+    pub fields: IndexMap<Name, Field>,
+    pub ignore: Vec<String>,
+    /// What `ensure` compares and a bridge copies, and which of it cannot be changed.
+    pub definition: Vec<Name>,
+    pub fixed: Vec<Name>,
+    pub parts: IndexMap<Name, Part>,
+    pub ready: Option<Expr>,
+    pub failed: Option<FailedWhen>,
+    pub gone: Option<Expr>,
+    pub on: Vec<On>,
+    pub get: Option<Template>,
+    pub list: Option<ListOp>,
+    pub delete: Vec<Instruction>,
+    pub ops: IndexMap<Name, Op>,
+    /// Extension that the site must offer: `needs extension "router"`.
+    pub extension: Option<String>,
+    /// What makes one operation's request useless once destroyed (a ticket); `None`: the fence is *quiet*.
+    pub fence: Option<Ticket>,
+    pub bridge: Option<Bridge>,
+    pub doc: String,
+    pub span: Span,
+}
+
+/// `named by name unique in user`.
+#[derive(Debug)]
+pub struct NamedBy {
+    pub by: Vec<Name>,
+    pub unique: bool,
+    pub within: Option<Name>,
+}
+
+/// `many "keypairs" each "keypair"`: where the rows of an answer lie.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    pub key: String,
+    pub each: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Mark {
+    /// The member of the creating request's resource: `metadata.edge_effect`.
+    pub at: Vec<String>,
+    pub shape: MarkShape,
+    pub since: Option<Version>,
+    pub found_by: Option<Expr>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkShape {
+    Whole,
+    /// An item of a list.
+    Item,
+    /// Appended to what the user wrote: `text edge:KEY`.
+    Suffix,
+    Record,
+}
+
+/// A field of a row, or a column of a listing.
+#[derive(Debug)]
+pub struct Field {
+    pub name: Name,
+    pub ty: Type,
+    /// Where the answer holds it: alternatives by version, the first that applies; empty: under its own name.
+    pub from: Option<Expr>,
+    /// `from a when "2.47" else b`: below the version, `b`.
+    pub before: Option<(Version, Expr)>,
+    pub since: Option<Version>,
+    pub until: Option<Version>,
+    /// Only in the answer of the creation.
+    pub once: bool,
+    pub doc: String,
+    pub span: Span,
+}
+
+/// A set or map that hangs on a resource: `part tags { add ... remove ... }`.
+#[derive(Debug)]
+pub struct Part {
+    pub add: Option<Template>,
+    pub remove: Option<Template>,
+}
+
+#[derive(Debug)]
+pub struct ListOp {
+    pub params: Vec<Param>,
+    pub template: Template,
+}
+
+#[derive(Debug)]
+pub struct Op {
+    pub name: Name,
+    /// Changes nothing, though it may be a POST.
+    pub read: bool,
+    pub params: Vec<Param>,
+    pub result: Option<Type>,
+    pub body: Vec<Instruction>,
+    pub already: Option<Expr>,
+    pub undo: Undo,
+    pub on: Vec<On>,
+    pub doc: String,
+    pub span: Span,
+}
+
+impl Op {
+    /// Cannot be taken back: conjunctions only, never in `atomic`.
+    pub fn is_final(&self) -> bool {
+        !self.read && matches!(self.undo, Undo::Final)
+    }
+
+    /// The parameter that takes the resource itself: `server.stop(server: server)`.
+    pub fn subject(&self, resource: &str) -> Option<&Param> {
+        self.params.first().filter(|p| matches!(&p.ty, Type::Handle(r) if &**r == resource))
+    }
+}
+
+#[derive(Debug)]
+pub struct Param {
+    pub name: Name,
+    /// A resource is `Type::Handle`, optional ones are `Type::Optional`.
+    pub ty: Type,
+    pub default: Option<Expr>,
+    pub since: Option<Version>,
+    pub until: Option<Version>,
+    /// A service without which the parameter has no effect: `needs volume`.
+    pub needs: Option<Name>,
+    pub doc: String,
+    pub span: Span,
+}
+
+impl Param {
+    pub fn required(&self) -> bool {
+        self.default.is_none() && !matches!(self.ty, Type::Optional(_))
+    }
+}
+
+#[derive(Debug)]
+pub enum Instruction {
+    Send(Template),
+    If { cond: Expr, then: Vec<Instruction>, otherwise: Vec<Instruction> },
+    /// `follow tasks GET ...`: read anew at each poll, under this name.
+    Follow { name: Name, template: Template },
+    WaitUntil(Expr),
+    Ready(Expr),
+    Failed(FailedWhen),
+    /// What the operation gives: a record of fields of the new resource, or a value.
+    Answer(Expr),
+    Call { op: Name, args: Vec<(Option<Name>, Expr)> },
+}
+
+#[derive(Debug)]
+pub struct FailedWhen {
+    pub when: Expr,
+    pub because: Option<Expr>,
+}
+
+#[derive(Debug)]
+pub enum Undo {
+    Delete,
+    /// Put the definition back as it was, or delete what was not there.
+    Restore,
+    Op(Name),
+    Block(Vec<Instruction>),
+    /// Harmless to leave: `undo none "it runs elsewhere, unharmed"`.
+    None(String),
+    /// `delete`, and every op that cannot be undone.
+    Final,
+}
+
+/// One request, as written.
+#[derive(Debug)]
+pub struct Template {
+    pub method: Method,
+    pub path: Expr,
+    pub query: Option<Expr>,
+    pub headers: Option<Expr>,
+    pub body: BodyTemplate,
+    pub content_type: Option<String>,
+    pub one: Option<String>,
+    pub many: Option<Rows>,
+    pub unless: Option<Expr>,
+    /// Sending it twice is as good as once.
+    pub repeatable: bool,
+    pub rehearse: Option<Expr>,
+    pub on: Vec<On>,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub enum BodyTemplate {
+    None,
+    Json(Expr),
+    Form(Expr),
+    /// The bytes of a `File` parameter.
+    Send(Expr),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Method {
+    pub fn text(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+/// `on 409 text "task_state" -> busy`.
+#[derive(Clone, Debug)]
+pub struct On {
+    pub status: u16,
+    pub code: Option<String>,
+    pub text: Option<String>,
+    pub kind: AnswerKind,
+}
+
+/// What an answer that is no success means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerKind {
+    Refused,
+    Denied,
+    Absent,
+    Exists,
+    Already,
+    Busy,
+    Stale,
+    Conflict,
+}
+
+#[derive(Clone, Debug)]
+pub struct ErrorShape {
+    pub message: Option<Expr>,
+    pub code: Option<Expr>,
+}
+
+/// Paging protocols, which the drivers implement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    Links,
+    Next,
+    Continue,
+    Header,
+    Last,
+}
+
+/// An ingredient that only one attempt needs: made before the request under a name derived from its key, destroyed to
+/// fence it.
+#[derive(Debug)]
+pub struct Ticket {
+    /// The resource that is the ingredient, or the resource itself when its chosen id is the ticket.
+    pub resource: Name,
+    /// The parameter of the operation that carries the ingredient; `None` for a chosen id.
+    pub param: Option<Name>,
+}
+
+#[derive(Debug)]
+pub struct Bridge {
+    pub same: Option<Expr>,
+    pub recreate: bool,
+    pub tries: Vec<BridgeTry>,
+    /// `stream GET ... to PUT ...`: from the source's site, to the operation's.
+    pub stream: Option<(Template, Template)>,
+    pub refers_to: Vec<(Name, Vec<String>)>,
+    pub span: Span,
+}
+
+#[derive(Debug)]
+pub struct BridgeTry {
+    pub name: String,
+    pub when: Option<Expr>,
+    pub body: Vec<Instruction>,
+}
+
+/// Two numbers, compared as numbers: 2.10 is later than 2.9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    pub major: u32,
+    pub minor: u32,
+}
+
+impl Version {
+    pub const fn new(major: u32, minor: u32) -> Version {
+        Version { major, minor }
+    }
+
+    /// `2.96`, `v2.1`, `1`.
+    pub fn parse(text: &str) -> Option<Version> {
+        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+        let mut parts = text.split('.');
+        let major = parts.next()?.parse().ok()?;
+        let minor = parts.next().map_or(Some(0), |m| m.parse().ok())?;
+        Some(Version { major, minor })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}
+
+impl Library {
+    /// The resource of that name at sites of `stack`.
+    pub fn resource(&self, stack: &str, name: &str) -> Option<&Resource> {
+        self.services.iter().filter(|s| &*s.stack == stack).find_map(|s| s.resources.get(name))
+    }
+
+    /// The resource of that name, whichever stack describes it; several stacks may, and then agree in their signatures.
+    pub fn any_resource(&self, name: &str) -> Option<&Resource> {
+        self.services.iter().find_map(|s| s.resources.get(name))
+    }
+
+    pub fn service(&self, stack: &str, name: &str) -> Option<&Service> {
+        self.services.iter().find(|s| &*s.stack == stack && &*s.name == name)
+    }
+
+    pub fn has_service(&self, name: &str) -> bool {
+        self.services.iter().any(|s| &*s.name == name)
+    }
+
+    pub fn resource_names(&self) -> impl Iterator<Item = &Name> {
+        self.services.iter().flat_map(|s| s.resources.keys())
+    }
+
+    pub fn service_names(&self) -> impl Iterator<Item = &Name> {
+        self.services.iter().map(|s| &s.name)
+    }
+}

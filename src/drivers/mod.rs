@@ -1,0 +1,136 @@
+//! The contract between the executor and the stacks. A driver knows a stack's protocol (authentication, catalog,
+//! versions, paging, error shapes) and no resource by name; what is particular to a resource is in the library.
+//!
+//! What the executor must know after an exchange is only: was it answered, certainly not sent, or is its effect unknown.
+
+pub mod openstack;
+
+use crate::transport::Body;
+use edge_lang::library::{Listing, Request, Version};
+use futures_util::future::BoxFuture;
+use std::time::Duration;
+
+/// One account at one site. Never shared between sites; what it knows of credentials never leaves it.
+pub trait Session: Send + Sync {
+    /// One request of the library, authenticated, at the service's endpoint, in the version it asks for. Sends again by
+    /// itself only what cannot act twice: after `NotSent`, after 429 and 503 with `Retry-After`, once after 401 with a new
+    /// token, and `repeatable` requests after silence or 5xx; all within `limits.time`. An answer of any status is `Ok`.
+    fn send(&self, request: Request, body: Option<Upload>, limits: Limits) -> BoxFuture<'_, Result<Answer, Failure>>;
+
+    /// Follows the pages of a listing; at most `limits.rows` rows.
+    fn list(&self, listing: Listing, limits: Limits) -> BoxFuture<'_, Result<Rows, Failure>>;
+
+    /// Who we are there, after the first authentication.
+    fn account(&self) -> BoxFuture<'_, Result<Account, Failure>>;
+
+    /// The services that the site lists, by the names that descriptions use (`service compute for openstack "compute"`).
+    fn services(&self) -> BoxFuture<'_, Result<Vec<ServiceEntry>, Failure>>;
+
+    /// The microversions of a service: lowest and highest; `None` where it has none.
+    fn versions(&self, kind: &str) -> BoxFuture<'_, Result<Option<(Version, Version)>, Failure>>;
+
+    /// Whether the service lists an extension.
+    fn has_extension(&self, kind: &str, base: &str, name: &str) -> BoxFuture<'_, Result<bool, Failure>>;
+}
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// For the whole call, its repetitions included.
+    pub time: Duration,
+    pub rows: usize,
+}
+
+/// Bytes to send. `open` is called once per attempt, so that an upload can be repeated.
+pub struct Upload {
+    pub length: Option<u64>,
+    pub open: Box<dyn Fn() -> BoxFuture<'static, Result<Body, std::io::Error>> + Send + Sync>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub user: String,
+    pub user_id: String,
+    pub project: Option<String>,
+    pub project_id: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceEntry {
+    pub kind: String,
+    pub name: String,
+    pub endpoint: String,
+    pub region: Option<String>,
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub body: AnswerBody,
+    pub request_id: Option<String>,
+    /// The version that was spoken.
+    pub version: Option<Version>,
+}
+
+impl Answer {
+    pub fn ok(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+}
+
+pub enum AnswerBody {
+    Empty,
+    Json(serde_json::Value),
+    Text(String),
+    /// Anything that is neither JSON nor text, unread: image data. Only of a 2xx.
+    Stream(Body),
+}
+
+/// What an error body says, whatever its shape.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Complaint {
+    /// `OverQuota`, `FieldManagerConflict`, ... where the body has one.
+    pub code: Option<String>,
+    /// One line, without markup.
+    pub message: String,
+}
+
+pub struct Rows {
+    pub rows: Vec<serde_json::Value>,
+    /// There were more than the limit.
+    pub cut: bool,
+    /// The version that was spoken.
+    pub version: Option<Version>,
+}
+
+/// Why there is no answer. Messages are one line, name the host, and never hold a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing reached the service.
+    NotSent(String),
+    /// It may have been carried out.
+    Unknown(String),
+    /// The site does not accept us: wrong password, no role, expired application credential.
+    Denied(String),
+    /// The site has no such service, or not in the version asked for.
+    NotOffered(String),
+    /// A listing's or a read's answer of an error status.
+    Refused(u16, Complaint),
+    /// The configuration of the site cannot work: a missing password, a certificate file that is not there.
+    Configuration(String),
+    /// Not what the protocol says: not JSON, a page that leads to another host, more than the limit.
+    Protocol(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::NotSent(m)
+            | Failure::Unknown(m)
+            | Failure::Denied(m)
+            | Failure::NotOffered(m)
+            | Failure::Configuration(m)
+            | Failure::Protocol(m) => f.write_str(m),
+            Failure::Refused(status, complaint) => write!(f, "{status}: {}", complaint.message),
+        }
+    }
+}

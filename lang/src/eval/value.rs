@@ -67,9 +67,12 @@ pub struct Handle {
     pub resource: Name,
     pub site: SiteId,
     pub id: Arc<str>,
+    /// Of a pending one: those that are known already, by what it was asked to be.
     pub fields: Arc<IndexMap<Name, Value>>,
-    /// Planned or owed: it will be there, and its fields are not known.
+    /// Planned or owed: it will be there, and its id and the fields that are missing here are not known yet.
     pub pending: bool,
+    /// While pending: the other sites where it may turn out to be (`A || B` aims at A). Then its site is not known.
+    pub elsewhere: SiteSet,
 }
 
 /// Rows of many sites. A replicated handle is a table whose rows have handles.
@@ -90,9 +93,9 @@ pub struct Table {
 pub struct Row {
     /// `None` for rows that are of no single site (of a `group by`).
     pub site: Option<SiteId>,
-    /// One per column.
+    /// One per column; `Value::Unknown` where it is not known yet.
     pub values: Vec<Value>,
-    /// Set while the row is a resource.
+    /// Set while the row is a resource; empty while pending.
     pub id: Option<Arc<str>>,
     pub pending: bool,
 }
@@ -119,12 +122,55 @@ pub struct Scope {
     pub entries: IndexMap<Name, Entry>,
     pub identity: Option<SiteId>,
     pub tenant: Option<Arc<str>>,
+    /// Identity or tenant are not known yet.
+    pub later: Option<Arc<Unknown>>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+impl Scope {
+    /// `inner` merged into this one, entry by entry; the inner entry wins, and what it leaves open stays.
+    pub fn merge(&self, inner: &Scope) -> Scope {
+        let mut merged = self.clone();
+        for (service, entry) in &inner.entries {
+            let entry = match merged.entries.get(service) {
+                Some(outer) => {
+                    let place = if entry.at.is_some() || entry.later.is_some() { entry } else { outer };
+                    Entry {
+                        at: place.at.clone(),
+                        later: place.later.clone(),
+                        policy: entry.policy.over(&outer.policy),
+                    }
+                }
+                None => entry.clone(),
+            };
+            merged.entries.insert(service.clone(), entry);
+        }
+        merged.identity = inner.identity.or(merged.identity);
+        merged.tenant = inner.tenant.clone().or(merged.tenant);
+        merged.later = inner.later.clone().or(merged.later);
+        merged
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entry {
     pub at: Option<Arc<Placement>>,
+    /// Instead of `at`: a plan does not know it yet.
+    pub later: Option<Arc<Unknown>>,
     pub policy: Policy,
+}
+
+impl Policy {
+    /// This one, and what it does not say from `outer`.
+    pub fn over(&self, outer: &Policy) -> Policy {
+        Policy {
+            timeout: self.timeout.or(outer.timeout),
+            unreachable: self.unreachable.or(outer.unreachable),
+            prefer: self.prefer.clone().or_else(|| outer.prefer.clone()),
+            tenant: self.tenant.clone().or_else(|| outer.tenant.clone()),
+            overlap: self.overlap.or(outer.overlap),
+            parallel: self.parallel.or(outer.parallel),
+        }
+    }
 }
 
 /// What nobody said is `None`: the inventory's default, then the built-in one, holds.
@@ -134,7 +180,8 @@ pub struct Policy {
     pub unreachable: Option<Unreachable>,
     pub prefer: Option<Arc<str>>,
     pub tenant: Option<Arc<str>>,
-    pub overlap: bool,
+    /// `overlap: brief`.
+    pub overlap: Option<bool>,
     /// Sites in flight at once, for this operation.
     pub parallel: Option<u32>,
 }

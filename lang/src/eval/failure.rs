@@ -1,0 +1,93 @@
+//! Why a statement failed, or could not be finished: the one error of evaluation, of the executor and of `try`.
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::inventory::Inventory;
+use crate::model::{SiteId, SiteSet};
+use crate::span::Span;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    pub code: &'static Code,
+    pub message: String,
+    pub span: Span,
+    pub help: Vec<String>,
+    /// What happened at each site that matters.
+    pub sites: Vec<(SiteId, String)>,
+    pub kind: FailureKind,
+    /// Those that are reported with it: of other iterations of a `parallel for`, of other statements of a `parallel`.
+    pub also: Vec<Failure>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FailureKind {
+    /// Ended; what could be undone was.
+    Failed,
+    /// Final operations that some sites refused.
+    Partial,
+    /// Something is owed: exit status 3.
+    Owed,
+    /// Stopped by the user.
+    Interrupted,
+}
+
+impl Failure {
+    pub fn new(code: &'static Code, span: Span, message: impl Into<String>) -> Failure {
+        Failure {
+            code,
+            message: message.into(),
+            span,
+            help: Vec::new(),
+            sites: Vec::new(),
+            kind: FailureKind::Failed,
+            also: Vec::new(),
+        }
+    }
+
+    pub fn kind(mut self, kind: FailureKind) -> Failure {
+        self.kind = kind;
+        self
+    }
+
+    pub fn help(mut self, text: impl Into<String>) -> Failure {
+        self.help.push(text.into());
+        self
+    }
+
+    pub fn at(mut self, site: SiteId, text: impl Into<String>) -> Failure {
+        self.sites.push((site, text.into()));
+        self
+    }
+
+    /// The sites that it speaks of, those of its companions included.
+    pub fn site_set(&self) -> SiteSet {
+        let mut all: SiteSet = self.sites.iter().map(|(s, _)| *s).collect();
+        for other in &self.also {
+            all.add(&other.site_set());
+        }
+        all
+    }
+
+    /// Several as one: the gravest kind, the others beside it, in the order given. `None` of none.
+    pub fn together(failures: Vec<Failure>) -> Option<Failure> {
+        let kind = failures.iter().map(|f| f.kind).max()?;
+        let mut failures = failures.into_iter();
+        let mut first = failures.next()?;
+        first.kind = kind;
+        first.also.extend(failures);
+        Some(first)
+    }
+
+    /// It and its companions, as what is drawn under the source text; what happened at the sites is help.
+    pub fn diagnostics(&self, inventory: &Inventory) -> Vec<Diagnostic> {
+        let mut diagnostic = Diagnostic::new(self.code, self.span, self.message.clone());
+        for (site, text) in &self.sites {
+            diagnostic = diagnostic.help(format!("{}: {text}", inventory.name(*site)));
+        }
+        for help in &self.help {
+            diagnostic = diagnostic.help(help.clone());
+        }
+        let mut all = vec![diagnostic];
+        all.extend(self.also.iter().flat_map(|f| f.diagnostics(inventory)));
+        all
+    }
+}

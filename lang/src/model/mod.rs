@@ -1,1 +1,14 @@
+//! What the language means, apart from any syntax: site sets, placements and their outcomes, the pursuit of a
+//! placement, and the names of sites as people write them. Nothing here knows a service or an API.
 
+mod form;
+mod minimal;
+mod placement;
+mod set;
+mod site;
+
+pub use form::{MOST_TRIED, Truth};
+pub use minimal::Tangled;
+pub use placement::{Placement, Satisfiability, Shown};
+pub use set::SiteSet;
+pub use site::SiteId;

@@ -1,0 +1,5 @@
+//! The model, attacked from outside: algebra and placements against a truth table that is too simple to be wrong.
+
+mod oracle;
+mod placements;
+mod sets;

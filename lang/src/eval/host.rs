@@ -40,7 +40,7 @@ pub struct Step {
     pub policy: Policy,
     /// Whether the placement's form gives one handle or the replicated one.
     pub single: bool,
-    /// `if any`: an empty placement is fine; then the host answers an empty table or null, and sends nothing.
+    /// `if any`: an empty placement is fine. The evaluator answers those itself, so a host never sees one.
     pub if_any: bool,
     /// Inside `atomic`: unreachable means fail, whatever the inventory says (`policy.unreachable` says so already).
     pub atomic: bool,
@@ -129,6 +129,10 @@ pub trait Host: Send + Sync {
     /// A planning host gives handles and rows that are `pending`, with the fields that it knows, and `Value::Unknown`
     /// for what it cannot know.
     fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>>;
+
+    /// Reads a handle, or the rows of a table of resources, again by id, for `assert ... within`; what is gone is null, or
+    /// a row less. Other values come back as they are. Never asked while planning.
+    fn refresh(&self, value: Value, span: Span) -> BoxFuture<'_, Result<Value, Failure>>;
 
     /// Planning only: a step whose sites are not known yet. `step.placement` is `all of {}`.
     fn later(&self, step: Step, placement: &Unknown);

@@ -1,1 +1,7 @@
+//! The suites: a folder per stage, each case a file beside what is expected of it. See README.md.
 
+#[path = "suite/support.rs"]
+mod support;
+
+#[path = "suite/syntax.rs"]
+mod syntax;

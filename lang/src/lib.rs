@@ -1,4 +1,5 @@
 pub mod diagnostic;
 pub mod model;
 pub mod span;
+pub mod syntax;
 pub mod types;

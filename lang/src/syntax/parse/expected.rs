@@ -1,0 +1,189 @@
+//! What was expected, in the words of a person. LALRPOP lists every token that could come next, often forty;
+//! `Wanted` folds that list into the two to five things that could have been meant.
+
+use super::build::{Build, Noted};
+use crate::diagnostic::Diagnostic;
+use crate::syntax::codes;
+use crate::syntax::token::{self, Class, Tok};
+use lalrpop_util::{ErrorRecovery, ParseError};
+use std::convert::Infallible;
+
+type Raw = ParseError<usize, Tok, Infallible>;
+
+impl Build<'_> {
+    pub fn broken(&mut self, recovery: ErrorRecovery<usize, Tok, Infallible>) {
+        self.report(recovery.error);
+    }
+
+    pub(super) fn report(&mut self, error: Raw) {
+        let (l, r, tok, expected) = match error {
+            ParseError::UnrecognizedToken { token: (l, tok, r), expected } => (l, r, Some(tok), expected),
+            ParseError::UnrecognizedEof { location, expected } => (location, location, None, expected),
+            ParseError::ExtraToken { token: (l, tok, r) } => (l, r, Some(tok), Vec::new()),
+            ParseError::InvalidToken { location } => (location, location, None, Vec::new()),
+            ParseError::User { error } => match error {},
+        };
+        let wanted = Wanted::of(&expected);
+        // The lexer has balanced the brackets: a `}` where a statement could begin is left over from recovery.
+        if tok == Some(Tok::RBrace) && wanted.statement && !self.noted.is_empty() {
+            return;
+        }
+        // `x ==` and then `}` on the next line: the mistake is where the line ended.
+        let before = self.source[..l].trim_end();
+        let (l, r, tok) = match tok {
+            Some(Tok::RBrace)
+                if r > l && self.source[before.len()..l].contains('\n') && !before.ends_with(['{', ',']) =>
+            {
+                (before.len(), before.len(), Some(Tok::Newline))
+            }
+            // A line end is as long as the white space around it; one place is enough.
+            Some(Tok::Newline) => (l, l, tok),
+            // `} b"` closes `${`.
+            Some(Tok::TextMiddle | Tok::TextTail) if r > l => (l, l + 1, tok),
+            _ => (l, r, tok),
+        };
+        let found = match tok {
+            None if self.source[l..].trim().is_empty() => "the end".to_string(),
+            None | Some(Tok::Newline) => "the end of the line".to_string(),
+            // A closing bracket that the lexer supplied has no width.
+            Some(_) if l == r => "the end".to_string(),
+            Some(_) => format!("`{}`", shortened(&self.source[l..r])),
+        };
+        let span = self.span(l, r);
+        let comma = wanted.tokens.contains(&",");
+        let diagnostic = match tok {
+            Some(Tok::Select | Tok::OrderBy | Tok::GroupBy) if comma => {
+                let message = format!("{found} has commas of its own");
+                Diagnostic::new(&codes::QUERY_IN_LIST, span, message).help("put this query in parentheses")
+            }
+            Some(_) if wanted.tokens == ["a name"] && is_word(&self.source[l..r]) => {
+                let message = format!("expected a name, found {found}");
+                Diagnostic::new(&codes::RESERVED_WORD, span, message)
+                    .help(format!("{found} is a word of the language; in backquotes it can be a name"))
+            }
+            _ => {
+                let message = format!("expected {}, found {found}", wanted.in_words());
+                let mut diagnostic = Diagnostic::new(&codes::UNEXPECTED, span, message);
+                diagnostic.help.extend(self.advice(l));
+                diagnostic
+            }
+        };
+        self.noted.push(Noted { diagnostic, by_grammar: true });
+    }
+
+    /// Words of other languages, at the start of the line or where the parser stopped.
+    fn advice(&self, at: usize) -> Option<String> {
+        // A long line is not searched again for each of its mistakes.
+        let near = (at.saturating_sub(200)..=at).find(|i| self.source.is_char_boundary(*i)).unwrap_or(at);
+        let first = match self.source[near..at].rfind('\n') {
+            Some(n) => self.source[near + n + 1..].trim_start(),
+            None if near == 0 => self.source,
+            None => "",
+        };
+        let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_string();
+        let (head, here) = (word(first), word(&self.source[at..]));
+        let advice = match head.as_str() {
+            "def" | "func" | "function" | "proc" => "a function is written `fn name(parameter: Type) { ... }`",
+            "var" | "const" | "auto" | "val" => "a value is named with `let name = ...`",
+            "while" | "loop" | "until" => {
+                "there is no such loop: `for x in list { ... }` and `assert cond within 5min`"
+            }
+            "foreach" => "a loop is written `for x in list { ... }`",
+            "return" => "there is no `return`: the value of a function is that of its last statement",
+            "elif" | "elsif" | "elseif" => "this is written `else if`",
+            "unless" => "this is written `if !cond { ... }`",
+            "switch" | "match" | "case" => "cases are written `if ... { } else if ... { } else { }`",
+            "catch" | "except" | "rescue" | "finally" => "this is written `try { ... } else e { ... }`",
+            "use" | "require" | "include" | "from" => "another file is read with `import \"file.edge\"`",
+            "echo" | "puts" | "println" | "printf" => "this is written `print value`",
+            _ => match here.as_str() {
+                "elif" | "elsif" | "elseif" => "this is written `else if`",
+                "catch" | "except" | "rescue" | "finally" => "this is written `try { ... } else e { ... }`",
+                _ => return None,
+            },
+        };
+        Some(advice.to_string())
+    }
+}
+
+/// A single word that the lexer can read as a keyword.
+fn is_word(text: &str) -> bool {
+    !matches!(token::class(text), Class::Plain)
+}
+
+/// A long string does not belong in a message.
+fn shortened(text: &str) -> String {
+    let line = text.lines().next().unwrap_or("");
+    match line.char_indices().nth(40) {
+        None if line.len() == text.len() => line.to_string(),
+        None => format!("{line}..."),
+        Some((end, _)) => format!("{}...", &line[..end]),
+    }
+}
+
+/// LALRPOP's list of quoted token names, folded.
+///
+/// Classes have a telling member: where `"int"` and `"["` can come, an expression can; where `"let"` can, a
+/// statement. Where `"=="` can come an operand has just ended: every operator, `.`, `(` and clause is possible
+/// then, and none of them is ever what was missing, so only what closes or separates is named.
+struct Wanted<'a> {
+    statement: bool,
+    tokens: Vec<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(expected: &'a [String]) -> Wanted<'a> {
+        let listed: Vec<&str> = expected.iter().map(|e| e.trim_matches('"')).collect();
+        let has = |t: &str| listed.contains(&t);
+        let statement = has("let");
+        let expression = has("int") && has("[");
+        let operand_ended = has(".") || has("&&") || has("@") || has("where");
+        let mut tokens = Vec::new();
+        if statement {
+            tokens.push("a statement");
+        } else if expression {
+            tokens.push("an expression");
+        } else if has("op") {
+            tokens.push("a clause");
+        } else if has("name") {
+            tokens.push("a name");
+        }
+        // In this order, so that the likeliest comes first.
+        let closers: [&str; 6] = [",", ")", "]", "}", ":", "{"];
+        tokens.extend(closers.iter().filter(|t| has(t) && !(**t == "{" && expression) && !(**t == "}" && statement)));
+        if has("string middle") {
+            tokens.push("}");
+        }
+        if has("newline") && !statement && !has(",") {
+            tokens.push("the end of the line");
+        }
+        let mut words = vec!["->", "else", "in", "of", "on"];
+        if operand_ended || expression {
+            words = vec!["of", "on"];
+        } else if !statement {
+            words.extend(["=", "(", "for"]);
+        }
+        tokens.extend(words.into_iter().filter(|t| has(t)));
+        if has("string") && !expression {
+            tokens.push("text");
+        }
+        if tokens.is_empty() && operand_ended {
+            tokens.push("an operator");
+        }
+        tokens.truncate(5);
+        Wanted { statement, tokens }
+    }
+
+    fn in_words(&self) -> String {
+        const PROSE: [&str; 7] =
+            ["a statement", "an expression", "a name", "the end of the line", "text", "a clause", "an operator"];
+        let word = |t: &&str| if PROSE.contains(t) { t.to_string() } else { format!("`{t}`") };
+        match &self.tokens[..] {
+            [] => "something else".to_string(),
+            [only] => word(only),
+            [first @ .., last] => {
+                format!("{} or {}", first.iter().map(word).collect::<Vec<_>>().join(", "), word(last))
+            }
+        }
+    }
+}

@@ -93,7 +93,8 @@ pub(super) fn first_of(form: &Form, pin: &SiteSet, ban: &SiteSet, strays: Option
         return Ok(None);
     }
     let ask = Ask { pin: pin.clone(), ban: ban.clone(), must: SiteSet::new(), strays: strays.cloned() };
-    Search::default().first(form, true, &ask)
+    // A pinned site may have cancelled out of the form, as in `A xor A`.
+    Ok(Search::default().first(form, true, &ask)?.map(|found| found.union(pin)))
 }
 
 /// The minimal outcomes one after the other.

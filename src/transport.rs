@@ -4,6 +4,8 @@
 //! What a caller must know of a failure is only whether the request may have reached the site: `NotSent` may be
 //! sent again, after `Lost` the effect is unknown.
 
+pub mod network;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;

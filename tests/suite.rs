@@ -5,3 +5,5 @@ mod support;
 
 #[path = "suite/syntax.rs"]
 mod syntax;
+
+mod config;

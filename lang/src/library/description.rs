@@ -3,9 +3,9 @@
 
 use crate::span::Span;
 use crate::syntax::ast::Expr;
+use super::{Method, Pages, Rows, Version};
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
-use std::fmt;
 
 /// Every service of every stack, by name.
 #[derive(Debug, Default)]
@@ -81,13 +81,6 @@ pub struct NamedBy {
     pub by: Vec<Name>,
     pub unique: bool,
     pub within: Option<Name>,
-}
-
-/// `many "keypairs" each "keypair"`: where the rows of an answer lie.
-#[derive(Clone, Debug)]
-pub struct Rows {
-    pub key: String,
-    pub each: Option<String>,
 }
 
 #[derive(Debug)]
@@ -247,29 +240,6 @@ pub enum BodyTemplate {
     Send(Expr),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Get,
-    Head,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-impl Method {
-    pub fn text(self) -> &'static str {
-        match self {
-            Method::Get => "GET",
-            Method::Head => "HEAD",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Patch => "PATCH",
-            Method::Delete => "DELETE",
-        }
-    }
-}
-
 /// `on 409 text "task_state" -> busy`.
 #[derive(Clone, Debug)]
 pub struct On {
@@ -298,16 +268,6 @@ pub struct ErrorShape {
     pub code: Option<Expr>,
 }
 
-/// Paging protocols, which the drivers implement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pages {
-    Links,
-    Next,
-    Continue,
-    Header,
-    Last,
-}
-
 /// An ingredient that only one attempt needs: made before the request under a name derived from its key, destroyed to
 /// fence it.
 #[derive(Debug)]
@@ -334,34 +294,6 @@ pub struct BridgeTry {
     pub name: String,
     pub when: Option<Expr>,
     pub body: Vec<Instruction>,
-}
-
-/// Two numbers, compared as numbers: 2.10 is later than 2.9.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version {
-    pub major: u32,
-    pub minor: u32,
-}
-
-impl Version {
-    pub const fn new(major: u32, minor: u32) -> Version {
-        Version { major, minor }
-    }
-
-    /// `2.96`, `v2.1`, `1`.
-    pub fn parse(text: &str) -> Option<Version> {
-        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
-        let mut parts = text.split('.');
-        let major = parts.next()?.parse().ok()?;
-        let minor = parts.next().map_or(Some(0), |m| m.parse().ok())?;
-        Some(Version { major, minor })
-    }
-}
-
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
 }
 
 impl Library {

@@ -6,7 +6,9 @@
 //! The one hard idea: a value that nobody gave is *left out*, which is not `null` (`render.rs`).
 
 mod description;
+mod protocol;
 mod request;
 
 pub use description::*;
+pub use protocol::*;
 pub use request::*;

@@ -1,0 +1,193 @@
+//! The transport of real life: reqwest over TCP and TLS, one client for each site's settings.
+//!
+//! The hard idea is what *not* to leave to the HTTP client: it follows no redirect, retries nothing and takes no proxy
+//! from the process's environment, because each of these could send a token elsewhere or an operation twice. What is
+//! left is to tell a request that never left (`NotSent`) from one that may have (`Lost`).
+
+use super::{Body, BoxError, Transport, TransportError};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use http_body::Body as _;
+use http_body_util::{BodyExt, BodyStream};
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How one site is reached. Paths are absolute.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// False only where the user wrote so.
+    pub verify: bool,
+    /// Trusted instead of the system's certificates.
+    pub cacert: Option<PathBuf>,
+    /// The client's certificate; `key` may be in the same file.
+    pub cert: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+    pub proxy: Proxy,
+    pub connect_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        let connect_timeout = Duration::from_secs(10);
+        Settings { verify: true, cacert: None, cert: None, key: None, proxy: Proxy::default(), connect_timeout }
+    }
+}
+
+/// Proxies, as `http_proxy`, `https_proxy` and `no_proxy` name them. This machine is never reached through one.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Proxy {
+    pub http: Option<String>,
+    pub https: Option<String>,
+    pub except: Option<String>,
+}
+
+/// A proxy's URL may hold a password.
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |url: &Option<String>| url.as_ref().map(|_| "(set)");
+        write!(
+            f,
+            "Proxy {{ http: {:?}, https: {:?}, except: {:?} }}",
+            shown(&self.http),
+            shown(&self.https),
+            self.except
+        )
+    }
+}
+
+/// Chooses the process's TLS provider. First thing in `main` and in tests; a second call changes nothing.
+pub fn install_tls() {
+    // An error says only that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+#[derive(Clone)]
+pub struct Network {
+    client: reqwest::Client,
+}
+
+impl Network {
+    /// Reads the certificate files. The message names the file that cannot be used.
+    pub fn new(settings: &Settings) -> Result<Network, String> {
+        install_tls();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("edge/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(settings.connect_timeout)
+            // Below the five seconds after which Apache closes an idle connection: a request that crosses such a
+            // closing is lost, and for a POST that means *unknown*.
+            .pool_idle_timeout(Duration::from_secs(4))
+            .tcp_keepalive(Duration::from_secs(30))
+            .tls_danger_accept_invalid_certs(!settings.verify);
+        for proxy in proxies(&settings.proxy)? {
+            builder = builder.proxy(proxy);
+        }
+        if let Some(path) = settings.cacert.as_ref().filter(|_| settings.verify) {
+            let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?)
+                .map_err(|_| format!("`{}` holds no certificates that can be read", path.display()))?;
+            if certificates.is_empty() {
+                return Err(format!("`{}` holds no certificate", path.display()));
+            }
+            builder = builder.tls_certs_only(certificates);
+        }
+        if let Some(path) = &settings.cert {
+            let mut pem = read(path)?;
+            if let Some(key) = &settings.key {
+                pem.push(b'\n');
+                pem.extend(read(key)?);
+            }
+            let identity = reqwest::Identity::from_pem(&pem)
+                .map_err(|_| format!("`{}` and its key are no client certificate that can be used", path.display()))?;
+            builder = builder.identity(identity);
+        }
+        let client = builder.build().map_err(|e| format!("the HTTP client cannot be set up: {}", root(&e)))?;
+        Ok(Network { client })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|e| format!("cannot read `{}`: {e}", path.display()))
+}
+
+fn proxies(settings: &Proxy) -> Result<Vec<reqwest::Proxy>, String> {
+    let here = "localhost,127.0.0.0/8,::1";
+    let except = settings.except.as_deref().map_or(here.to_string(), |list| format!("{here},{list}"));
+    let except = reqwest::NoProxy::from_string(&except);
+    let mut proxies = Vec::new();
+    for (url, of) in [
+        (&settings.http, reqwest::Proxy::http as fn(String) -> reqwest::Result<reqwest::Proxy>),
+        (&settings.https, reqwest::Proxy::https),
+    ] {
+        if let Some(url) = url.as_ref().filter(|url| !url.is_empty()) {
+            let proxy = of(url.clone()).map_err(|_| "the proxy's address is not a URL".to_string())?;
+            proxies.push(proxy.no_proxy(except.clone()));
+        }
+    }
+    Ok(proxies)
+}
+
+impl Transport for Network {
+    fn send(&self, request: http::Request<Body>) -> BoxFuture<'_, Result<http::Response<Body>, TransportError>> {
+        Box::pin(async move {
+            let host = request.uri().authority().map_or_else(String::new, |a| host_of(a.as_str()).to_string());
+            let request = outgoing(request).map_err(|e| TransportError::NotSent(describe(&host, &e)))?;
+            let response = self.client.execute(request).await.map_err(|e| classify(&host, &e))?;
+            let response: http::Response<reqwest::Body> = response.into();
+            Ok(response.map(|body| body.map_err(|e| BoxError::from(root(&e))).boxed_unsync()))
+        })
+    }
+}
+
+/// The authority without a user's name and password.
+fn host_of(authority: &str) -> &str {
+    authority.rsplit('@').next().unwrap_or(authority)
+}
+
+fn outgoing(request: http::Request<Body>) -> reqwest::Result<reqwest::Request> {
+    let (mut parts, body) = request.into_parts();
+    let body = match body.size_hint().exact() {
+        // Says `content-length: 0` where the method calls for it.
+        Some(0) => reqwest::Body::from(bytes::Bytes::new()),
+        length => {
+            if let Some(length) = length {
+                parts.headers.entry(http::header::CONTENT_LENGTH).or_insert(length.into());
+            }
+            let frames = BodyStream::new(body)
+                .filter_map(|frame| async { frame.map(|frame| frame.into_data().ok()).transpose() });
+            reqwest::Body::wrap_stream(frames.boxed())
+        }
+    };
+    reqwest::Request::try_from(http::Request::from_parts(parts, body))
+}
+
+fn classify(host: &str, error: &reqwest::Error) -> TransportError {
+    let why = describe(host, error);
+    // Connecting covers name resolution, TCP, a proxy's CONNECT and the TLS handshake.
+    if error.is_connect() || error.is_builder() { TransportError::NotSent(why) } else { TransportError::Lost(why) }
+}
+
+fn describe(host: &str, error: &reqwest::Error) -> String {
+    if error.is_connect() && error.is_timeout() {
+        return format!("cannot connect to {host}: no answer in time");
+    }
+    let what = if error.is_connect() { "cannot connect to" } else { "no answer from" };
+    format!("{what} {host}: {}", root(error))
+}
+
+/// The innermost cause, which is the one that says something; the outer ones repeat the URL.
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
+    let mut text = cause.map_or_else(|| "the request failed".to_string(), |e| e.to_string());
+    while let Some(inner) = cause.and_then(|e| e.source()) {
+        text = inner.to_string();
+        cause = Some(inner);
+    }
+    match text.find(" (os error") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}

@@ -1,7 +1,9 @@
 pub mod diagnostic;
+pub mod eval;
 pub mod inventory;
 pub mod library;
 pub mod model;
+pub mod program;
 pub mod span;
 pub mod syntax;
 pub mod types;

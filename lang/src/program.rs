@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 #[derive(Debug, Default)]
 pub struct Program {
-    pub functions: Vec<Function>,
+    /// Shared, so that each entry of a session can carry those of the entries before.
+    pub functions: Vec<Arc<Function>>,
     pub body: Block,
     pub inputs: Vec<Input>,
     /// How many slots the frame of `body` has.
@@ -57,16 +58,41 @@ pub struct Statement {
 pub enum StatementKind {
     /// Its value is what a block that ends with it gives, and what the REPL shows.
     Expr(Expr),
-    Let { slot: Slot, name: Name, value: Expr },
-    /// A scope, merged entry by entry into the one around it.
-    At { scope: Expr, body: Block },
-    If { arms: Vec<(Expr, Block)>, otherwise: Option<Block> },
-    For { parallel: bool, slot: Slot, name: Name, list: Expr, body: Block },
+    Let {
+        slot: Slot,
+        name: Name,
+        value: Expr,
+    },
+    /// A scope, merged entry by entry into the one around it. `scope` is of type Scope: `at Zone1 { ... }` arrives as a
+    /// `ScopeExpr` with `everywhere`.
+    At {
+        scope: Expr,
+        body: Block,
+    },
+    If {
+        arms: Vec<(Expr, Block)>,
+        otherwise: Option<Block>,
+    },
+    For {
+        parallel: bool,
+        slot: Slot,
+        name: Name,
+        list: Expr,
+        body: Block,
+    },
     /// Its statements run at once.
     Parallel(Block),
     Atomic(Block),
-    Try { body: Block, slot: Option<Slot>, otherwise: Block },
-    Assert { cond: Expr, within: Option<Expr>, why: Option<Expr> },
+    Try {
+        body: Block,
+        slot: Option<Slot>,
+        otherwise: Block,
+    },
+    Assert {
+        cond: Expr,
+        within: Option<Expr>,
+        why: Option<Expr>,
+    },
     Print(Expr),
 }
 
@@ -91,34 +117,78 @@ pub enum ExprKind {
     SiteSet(Vec<Expr>),
     /// A scope literal; `identity` and `tenant` apart from the services.
     Scope(Arc<ScopeExpr>),
-    Field { of: Box<Expr>, name: Name },
+    Field {
+        of: Box<Expr>,
+        name: Name,
+    },
     /// `t.present`, `.absent`, `.unknown`, `.sites` of tables and replicated handles; `.site` of a handle.
-    Index { of: Box<Expr>, index: Box<Expr> },
+    Index {
+        of: Box<Expr>,
+        index: Box<Expr>,
+    },
     /// `handle.at(Zone1)`.
-    AtSite { of: Box<Expr>, site: Box<Expr> },
-    Unary { op: Unary, of: Box<Expr> },
-    Binary { op: Binary, left: Box<Expr>, right: Box<Expr> },
-    /// From a narrower type to the expression's own: Site to Sites, Sites to Placement (all of), ...
+    AtSite {
+        of: Box<Expr>,
+        site: Box<Expr>,
+    },
+    Unary {
+        op: Unary,
+        of: Box<Expr>,
+    },
+    Binary {
+        op: Binary,
+        left: Box<Expr>,
+        right: Box<Expr>,
+    },
+    /// To the expression's own type: Site to Choice, Site to Sites, Sites to Placement (all of), Choice to Placement; from
+    /// `Any` to what is asked for, a located failure where it is something else; from `T?` to `T`, a failure at null.
     Convert(Box<Expr>),
     /// Connectives of placements, as written.
     Placement(PlacementOp, Vec<Expr>),
-    Count { form: CountForm, k: Option<Box<Expr>>, of: Box<Expr> },
+    Count {
+        form: CountForm,
+        k: Option<Box<Expr>>,
+        of: Box<Expr>,
+    },
     /// `sites[cond]`, `S where cond` on site sets: `cond` is evaluated with each site in `slot`.
-    FilterSites { of: Box<Expr>, slot: Slot, cond: Box<Expr> },
+    FilterSites {
+        of: Box<Expr>,
+        slot: Slot,
+        cond: Box<Expr>,
+    },
     /// `sites["edge-[1-50]"]`.
-    NamedSites { of: Box<Expr>, names: Box<Expr> },
+    NamedSites {
+        of: Box<Expr>,
+        names: Box<Expr>,
+    },
     /// The site of a condition's row offers a service.
-    Offers { site: Box<Expr>, service: Name },
+    Offers {
+        site: Box<Expr>,
+        service: Name,
+    },
     /// A site's label; null where it has none.
-    Label { site: Box<Expr>, label: Name },
+    Label {
+        site: Box<Expr>,
+        label: Name,
+    },
     /// `here`: the site at which the operation takes effect.
     Here,
-    Call { function: FunctionId, args: Vec<Expr> },
-    Builtin { name: Builtin, args: Vec<Expr> },
+    Call {
+        function: FunctionId,
+        args: Vec<Expr>,
+    },
+    Builtin {
+        name: Builtin,
+        args: Vec<Expr>,
+    },
     Operation(Arc<Operation>),
     Query(Arc<Query>),
-    /// `e` with the policy of `with`, or in the scope of `@`, for calls of functions: `f() @ local`.
-    Within { scope: Box<Expr>, of: Box<Expr> },
+    /// A call of a function in the scope of its `@` and `with`: `f() @ local`. `scope` is of type Scope. Also written out
+    /// where a function leaves services open and the only site that is known serves them.
+    Within {
+        scope: Box<Expr>,
+        of: Box<Expr>,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -137,6 +207,9 @@ pub enum RecordItem {
 #[derive(Debug, Clone, Default)]
 pub struct ScopeExpr {
     pub entries: Vec<(Name, EntryExpr)>,
+    /// `at Zone1 { ... }`, `f() @ Zone1`: every service that `entries` do not mention. It replaces all entries of the
+    /// scope around it.
+    pub everywhere: Option<EntryExpr>,
     pub identity: Option<Expr>,
     pub tenant: Option<Expr>,
 }
@@ -200,8 +273,16 @@ pub enum Clause {
     Select(Vec<(Name, Expr)>),
     OrderBy(Vec<(Expr, bool)>),
     /// Keys with their names; the aggregates of the `select` that follows see the group's rows.
-    GroupBy { keys: Vec<(Name, Expr)>, select: Vec<(Name, Aggregate)> },
-    Join { table: Expr, name: Name, row: Slot, on: Expr },
+    GroupBy {
+        keys: Vec<(Name, Expr)>,
+        select: Vec<(Name, Aggregate)>,
+    },
+    Join {
+        table: Expr,
+        name: Name,
+        row: Slot,
+        on: Expr,
+    },
     Limit(Expr),
 }
 

@@ -120,6 +120,8 @@ impl Table {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scope {
     pub entries: IndexMap<Name, Entry>,
+    /// Of every service that `entries` do not mention: `at Zone1 { ... }`.
+    pub everywhere: Option<Entry>,
     pub identity: Option<SiteId>,
     pub tenant: Option<Arc<str>>,
     /// Identity or tenant are not known yet.
@@ -127,18 +129,24 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// `inner` merged into this one, entry by entry; the inner entry wins, and what it leaves open stays.
+    /// What holds for a service.
+    pub fn entry(&self, service: &str) -> Option<&Entry> {
+        self.entries.get(service).or(self.everywhere.as_ref())
+    }
+
+    /// `inner` merged into this one, entry by entry; the inner entry wins, and what it leaves open stays. One that is for
+    /// every service replaces all entries.
     pub fn merge(&self, inner: &Scope) -> Scope {
         let mut merged = self.clone();
+        if let Some(everywhere) = &inner.everywhere {
+            merged.entries.clear();
+            merged.everywhere = Some(everywhere.clone());
+        }
         for (service, entry) in &inner.entries {
             let entry = match merged.entries.get(service) {
                 Some(outer) => {
                     let place = if entry.at.is_some() || entry.later.is_some() { entry } else { outer };
-                    Entry {
-                        at: place.at.clone(),
-                        later: place.later.clone(),
-                        policy: entry.policy.over(&outer.policy),
-                    }
+                    Entry { at: place.at.clone(), later: place.later.clone(), policy: entry.policy.over(&outer.policy) }
                 }
                 None => entry.clone(),
             };

@@ -182,15 +182,25 @@ impl Param {
 #[derive(Debug)]
 pub enum Instruction {
     Send(Template),
-    If { cond: Expr, then: Vec<Instruction>, otherwise: Vec<Instruction> },
+    If {
+        cond: Expr,
+        then: Vec<Instruction>,
+        otherwise: Vec<Instruction>,
+    },
     /// `follow tasks GET ...`: read anew at each poll, under this name.
-    Follow { name: Name, template: Template },
+    Follow {
+        name: Name,
+        template: Template,
+    },
     WaitUntil(Expr),
     Ready(Expr),
     Failed(FailedWhen),
     /// What the operation gives: a record of fields of the new resource, or a value.
     Answer(Expr),
-    Call { op: Name, args: Vec<(Option<Name>, Expr)> },
+    Call {
+        op: Name,
+        args: Vec<(Option<Name>, Expr)>,
+    },
 }
 
 #[derive(Debug)]

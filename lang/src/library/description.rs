@@ -1,9 +1,10 @@
-//! What a service description says, compiled: names resolved, clauses in their places, expressions still as trees
-//! (they are evaluated by `render` over what is known of an effect).
+//! What a service description says, compiled: names resolved, clauses in their places, expressions as trees of their
+//! own (`expr.rs`; they are evaluated by `render` over what is known of an effect).
 
-use crate::span::Span;
-use crate::syntax::ast::Expr;
+use super::expr::Expr;
+use super::operation::Operation;
 use super::{Method, Pages, Rows, Version};
+use crate::span::Span;
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
 
@@ -41,6 +42,8 @@ pub struct Resource {
     pub name: Name,
     pub service: Name,
     pub stack: Name,
+    /// `of kind "Deployment"`: how the stack itself calls it.
+    pub kind: Option<Kind>,
     /// `at "/servers"`.
     pub path: Option<String>,
     pub one: Option<String>,
@@ -66,6 +69,8 @@ pub struct Resource {
     pub list: Option<ListOp>,
     pub delete: Vec<Instruction>,
     pub ops: IndexMap<Name, Op>,
+    /// Every operation as programs see it, implicit ones included: read it through `Resource::operation`.
+    pub operations: IndexMap<Name, Operation>,
     /// Extension that the site must offer: `needs extension "router"`.
     pub extension: Option<String>,
     /// What makes one operation's request useless once destroyed (a ticket); `None`: the fence is *quiet*.
@@ -75,11 +80,20 @@ pub struct Resource {
     pub span: Span,
 }
 
+/// What the stack calls a resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Named(String),
+    /// Any that the site has: `of kind any`.
+    Any,
+}
+
 /// `named by name unique in user`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NamedBy {
     pub by: Vec<Name>,
     pub unique: bool,
+    /// `in project`: where the name is looked for, and, if unique, unique.
     pub within: Option<Name>,
 }
 
@@ -107,16 +121,29 @@ pub enum MarkShape {
 pub struct Field {
     pub name: Name,
     pub ty: Type,
-    /// Where the answer holds it: alternatives by version, the first that applies; empty: under its own name.
-    pub from: Option<Expr>,
+    /// Where the answer holds it.
+    pub from: Source,
     /// `from a when "2.47" else b`: below the version, `b`.
-    pub before: Option<(Version, Expr)>,
+    pub before: Option<(Version, Source)>,
     pub since: Option<Version>,
     pub until: Option<Version>,
     /// Only in the answer of the creation.
     pub once: bool,
     pub doc: String,
     pub span: Span,
+}
+
+/// Where an answer holds a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A path of keys; with `each`, that path of every item of the list there.
+    Body {
+        path: Vec<String>,
+        each: Option<Vec<String>>,
+    },
+    Header(String),
+    /// Every top-level key that no field names and `ignore` does not match.
+    Rest,
 }
 
 /// A set or map that hangs on a resource: `part tags { add ... remove ... }`.
@@ -143,6 +170,8 @@ pub struct Op {
     pub already: Option<Expr>,
     pub undo: Undo,
     pub on: Vec<On>,
+    pub since: Option<Version>,
+    pub until: Option<Version>,
     pub doc: String,
     pub span: Span,
 }
@@ -153,13 +182,19 @@ impl Op {
         !self.read && matches!(self.undo, Undo::Final)
     }
 
+    /// The resource that it makes: `create` makes its own, `server.create_image` an image.
+    pub fn creates(&self, resource: &str) -> Option<&Name> {
+        let Some(Type::Handle(made)) = self.result.as_ref().map(Type::present) else { return None };
+        (!self.read && (&**made != resource || self.subject(resource).is_none())).then_some(made)
+    }
+
     /// The parameter that takes the resource itself: `server.stop(server: server)`.
     pub fn subject(&self, resource: &str) -> Option<&Param> {
         self.params.first().filter(|p| matches!(&p.ty, Type::Handle(r) if &**r == resource))
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Param {
     pub name: Name,
     /// A resource is `Type::Handle`, optional ones are `Type::Optional`.
@@ -200,6 +235,7 @@ pub enum Instruction {
     Call {
         op: Name,
         args: Vec<(Option<Name>, Expr)>,
+        span: Span,
     },
 }
 
@@ -214,11 +250,12 @@ pub enum Undo {
     Delete,
     /// Put the definition back as it was, or delete what was not there.
     Restore,
+    /// Another operation of the resource.
     Op(Name),
     Block(Vec<Instruction>),
     /// Harmless to leave: `undo none "it runs elsewhere, unharmed"`.
     None(String),
-    /// `delete`, and every op that cannot be undone.
+    /// `undo final`: cannot be taken back (reboot, rebuild). `delete` is final too.
     Final,
 }
 
@@ -270,12 +307,16 @@ pub enum AnswerKind {
     Busy,
     Stale,
     Conflict,
+    /// Never written in a description: it was done (2xx).
+    Done,
+    /// Never written in a description: it may have been done (5xx, 408).
+    Unknown,
 }
 
 #[derive(Clone, Debug)]
 pub struct ErrorShape {
-    pub message: Option<Expr>,
-    pub code: Option<Expr>,
+    pub message: Option<Source>,
+    pub code: Option<Source>,
 }
 
 /// An ingredient that only one attempt needs: made before the request under a name derived from its key, destroyed to
@@ -319,6 +360,11 @@ impl Library {
 
     pub fn service(&self, stack: &str, name: &str) -> Option<&Service> {
         self.services.iter().find(|s| &*s.stack == stack && &*s.name == name)
+    }
+
+    /// The service that a resource of it belongs to.
+    pub fn service_of(&self, resource: &Resource) -> Option<&Service> {
+        self.service(&resource.stack, &resource.service)
     }
 
     pub fn has_service(&self, name: &str) -> bool {

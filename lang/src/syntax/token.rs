@@ -178,6 +178,7 @@ pub static CLAUSE_PAIRS: &[(&str, &str)] = &[
     ("found", "by"),
     ("pages", "by"),
     ("keyed", "by"),
+    ("fenced", "by"),
     ("marked", "at"),
     ("ready", "when"),
     ("failed", "when"),

@@ -143,3 +143,35 @@ fn documentation_stands_right_above() {
     assert_eq!(doc("service s"), None);
     assert_eq!(doc("let y"), None);
 }
+
+/// The canonical layout of each program.
+#[test]
+fn format() {
+    support::suite("format", |source, _| match syntax::format(FILE, source) {
+        Ok(formatted) => formatted,
+        Err(refused) => listed(source, &refused.diagnostics),
+    });
+}
+
+/// Every program of the repository can be formatted, and what is formatted stays as it is.
+#[test]
+fn formatting_is_stable() {
+    let mut count = 0;
+    for folder in ["tests", "examples", "stdlib"] {
+        for path in support::files(&support::root().join(folder), "edge") {
+            let source = support::read(&path);
+            if !syntax::parse(FILE, &source).diagnostics.is_empty() {
+                assert!(syntax::format(FILE, &source).is_err(), "{}", path.display());
+                continue;
+            }
+            let once = match syntax::format(FILE, &source) {
+                Ok(once) => once,
+                Err(refused) => panic!("{}: {}", path.display(), listed(&source, &refused.diagnostics)),
+            };
+            let twice = syntax::format(FILE, &once).expect("its own layout");
+            assert_eq!(once, twice, "{}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count} programs");
+}

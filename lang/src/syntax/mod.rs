@@ -10,8 +10,10 @@ pub mod lexer;
 pub mod show;
 pub mod token;
 
+mod format;
 mod parse;
 
+pub use format::{FormatRefused, format};
 pub use lexer::{Lexed, MAX_DEPTH, lex};
 pub use parse::{Parsed, parse};
 pub use token::{Comment, Tok, Token};

@@ -3,18 +3,55 @@
 //!
 //! What the executor must know after an exchange is only: was it answered, certainly not sent, or is its effect unknown.
 
+pub mod backoff;
+pub mod body;
+pub mod complaint;
 pub mod openstack;
+pub mod paging;
 
-use crate::transport::Body;
+use crate::config::Connection;
+use crate::transport::{Body, Transport};
 use edge_lang::library::{Listing, Request, Version};
 use futures_util::future::BoxFuture;
+use std::sync::Arc;
 use std::time::Duration;
+
+type Open = fn(&Connection, Surroundings) -> Result<Box<dyn Session>, Failure>;
+
+/// Every stack: a folder here, and one line.
+const STACKS: &[(&str, Open)] = &[("openstack", openstack::open)];
+
+/// What a session has of the outside.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub transport: Arc<dyn Transport>,
+    /// Requests in flight at once; the sessions of one site share it.
+    pub in_flight: Arc<tokio::sync::Semaphore>,
+    /// For the jitter of what is sent again.
+    pub seed: u64,
+}
+
+/// How many requests a site gets at once, if nobody says otherwise.
+pub const IN_FLIGHT: usize = 16;
+
+/// Opens a session; nothing is sent before it is used.
+pub fn open(connection: &Connection, outside: Surroundings) -> Result<Box<dyn Session>, Failure> {
+    match STACKS.iter().find(|(stack, _)| *stack == connection.stack) {
+        Some((_, open)) => open(connection, outside),
+        None => Err(Failure::Configuration(format!(
+            "`{}`: no driver for the stack `{}` yet",
+            connection.site, connection.stack
+        ))),
+    }
+}
 
 /// One account at one site. Never shared between sites; what it knows of credentials never leaves it.
 pub trait Session: Send + Sync {
     /// One request of the library, authenticated, at the service's endpoint, in the version it asks for. Sends again by
-    /// itself only what cannot act twice: after `NotSent`, after 429 and 503 with `Retry-After`, once after 401 with a new
-    /// token, and `repeatable` requests after silence or 5xx; all within `limits.time`. An answer of any status is `Ok`.
+    /// itself only what cannot act twice: a few times where there was no connection, after 429 and after 503 with
+    /// `Retry-After`, once after 401 with a new token, and `repeatable` requests after silence or once after a 5xx; all
+    /// within `limits.time`. An answer of any status is `Ok`; of an error status its body is whole and has no stream.
+    /// Bytes are wanted as a stream, whatever their type, where the request's `accept` is `application/octet-stream`.
     fn send(&self, request: Request, body: Option<Upload>, limits: Limits) -> BoxFuture<'_, Result<Answer, Failure>>;
 
     /// Follows the pages of a listing; at most `limits.rows` rows.
@@ -23,7 +60,8 @@ pub trait Session: Send + Sync {
     /// Who we are there, after the first authentication.
     fn account(&self) -> BoxFuture<'_, Result<Account, Failure>>;
 
-    /// The services that the site lists, by the names that descriptions use (`service compute for openstack "compute"`).
+    /// The services that the site lists and we can reach, by their official types: `block-storage`, also where the catalog
+    /// says `volumev3`. A request may name a service by any of its names.
     fn services(&self) -> BoxFuture<'_, Result<Vec<ServiceEntry>, Failure>>;
 
     /// The microversions of a service: lowest and highest; `None` where it has none.
@@ -119,6 +157,21 @@ pub enum Failure {
     Configuration(String),
     /// Not what the protocol says: not JSON, a page that leads to another host, more than the limit.
     Protocol(String),
+}
+
+impl Failure {
+    /// The same, with its message changed.
+    pub fn map(self, change: impl FnOnce(&str) -> String) -> Failure {
+        match self {
+            Failure::NotSent(m) => Failure::NotSent(change(&m)),
+            Failure::Unknown(m) => Failure::Unknown(change(&m)),
+            Failure::Denied(m) => Failure::Denied(change(&m)),
+            Failure::NotOffered(m) => Failure::NotOffered(change(&m)),
+            Failure::Configuration(m) => Failure::Configuration(change(&m)),
+            Failure::Protocol(m) => Failure::Protocol(change(&m)),
+            Failure::Refused(status, c) => Failure::Refused(status, Complaint { message: change(&c.message), ..c }),
+        }
+    }
 }
 
 impl std::fmt::Display for Failure {

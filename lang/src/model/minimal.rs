@@ -52,6 +52,11 @@ impl Outcomes {
         Outcomes { form, order, ranks }
     }
 
+    /// Another placement of the same sites, by rank.
+    pub fn form_of(&self, placement: &Placement) -> Form {
+        Form::build(placement, &|site| self.ranks[&site], true)
+    }
+
     /// The sites, by rank.
     pub fn order(&self) -> &[SiteId] {
         &self.order

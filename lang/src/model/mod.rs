@@ -4,11 +4,13 @@
 mod form;
 mod minimal;
 mod placement;
+mod pursuit;
 mod set;
 mod site;
 
 pub use form::{MOST_TRIED, Truth};
 pub use minimal::Tangled;
 pub use placement::{Placement, Satisfiability, Shown};
+pub use pursuit::{Action, Belief, Fence, Impossible, Observation, Overlap, Pursuit, Rules, Standing, State};
 pub use set::SiteSet;
 pub use site::SiteId;

@@ -1,5 +1,7 @@
 //! The model, attacked from outside: algebra and placements against a truth table that is too simple to be wrong.
 
+mod decisions;
+mod formula;
 mod oracle;
 mod placements;
 mod sets;

@@ -1,0 +1,301 @@
+//! The decision: from beliefs and goal to the actions that are due, with no other memory.
+//!
+//! Everything is a set of sites, so a decision over 100,000 sites is some dozens of walks over words. Sites are
+//! ranks throughout, in the order of preference.
+
+use super::belief::{Belief, State};
+use super::{Fence, Goal, Rules};
+use crate::model::form::{Form, Truth};
+use crate::model::minimal::{Outcomes, Tangled, first_of};
+use crate::model::placement::Placement;
+use crate::model::set::SiteSet;
+use crate::model::site::SiteId;
+
+/// The beliefs about all sites, by site and by state.
+#[derive(Clone, Debug)]
+pub(super) struct Beliefs {
+    each: Vec<Belief>,
+    states: [SiteSet; State::ALL.len()],
+    out: SiteSet,
+    broken: SiteSet,
+}
+
+impl Beliefs {
+    pub fn all(count: usize, belief: Belief) -> Beliefs {
+        let mut states: [SiteSet; State::ALL.len()] = Default::default();
+        let chosen = |on: bool| if on { SiteSet::below(count) } else { SiteSet::new() };
+        states[belief.state as usize] = SiteSet::below(count);
+        Beliefs { each: vec![belief; count], states, out: chosen(belief.out), broken: chosen(belief.broken) }
+    }
+
+    pub fn get(&self, rank: SiteId) -> Belief {
+        self.each[rank.index()]
+    }
+
+    pub fn set(&mut self, rank: SiteId, belief: Belief) {
+        let was = std::mem::replace(&mut self.each[rank.index()], belief);
+        if was.state != belief.state {
+            self.states[was.state as usize].remove(rank);
+            self.states[belief.state as usize].insert(rank);
+        }
+        for (set, on) in [(&mut self.out, belief.out), (&mut self.broken, belief.broken)] {
+            if on {
+                set.insert(rank)
+            } else {
+                set.remove(rank)
+            };
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.each.len()
+    }
+
+    /// The sites in any of these states.
+    pub fn among(&self, states: &[State]) -> SiteSet {
+        let mut sites = SiteSet::new();
+        for &state in states {
+            sites.add(&self.states[state as usize]);
+        }
+        sites
+    }
+}
+
+/// An action, by rank.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Send(SiteId),
+    Probe(SiteId),
+    Fence(SiteId),
+    Quiet(SiteId),
+    Undo(SiteId),
+    Done(SiteSet),
+    Abandon,
+    Failed,
+}
+
+/// What is pursued: a placement, with what `all but n of` adds to being a proposition.
+#[derive(Clone, Debug)]
+pub(super) struct Aim {
+    pub outcomes: Outcomes,
+    /// The sites under `all but n of`, where that is the placement or one of its conjuncts: attempted at all.
+    attempted: SiteSet,
+    /// The other conjuncts.
+    rest: Form,
+}
+
+impl Aim {
+    pub fn of(placement: &Placement, preference: &[SiteId]) -> Aim {
+        let outcomes = Outcomes::of(placement, preference);
+        let (mut attempted, mut rest) = (SiteSet::new(), Vec::new());
+        part_all_but(placement, &mut attempted, &mut rest);
+        let attempted = outcomes.ranks_of(&attempted);
+        let rest = match attempted.is_empty() {
+            true => Form::of(&Placement::And(Vec::new())),
+            false => outcomes.form_of(&Placement::And(rest)),
+        };
+        Aim { outcomes, attempted, rest }
+    }
+
+    /// The sites that a verdict leaves as they are although they are not in it: nothing inside `all but n of` is
+    /// tidied, except what is broken or has an undo on its way, and what the rest of the placement excludes.
+    pub fn spared(&self, verdict: &SiteSet, beliefs: &Beliefs) -> SiteSet {
+        let mut spared = self.attempted.difference(verdict);
+        spared.subtract(&beliefs.broken);
+        spared.subtract(&beliefs.among(&[State::Undoing, State::Lost, State::Again]));
+        if !spared.is_empty() && !self.outcomes.form.holds_over(verdict, &spared) {
+            spared.subtract(&self.rest.sites);
+        }
+        spared
+    }
+}
+
+fn part_all_but(placement: &Placement, attempted: &mut SiteSet, rest: &mut Vec<Placement>) {
+    match placement {
+        Placement::AllBut(_, set) => attempted.add(set),
+        Placement::And(parts) => parts.iter().for_each(|part| part_all_but(part, attempted, rest)),
+        _ => rest.push(placement.clone()),
+    }
+}
+
+/// The actions that are due, in order of rank. An error where the placement is too tangled to go on.
+pub(super) fn decide(aim: &Aim, beliefs: &Beliefs, goal: &Goal, rules: &Rules) -> Result<Vec<Step>, Tangled> {
+    match goal {
+        Goal::Pursuing => pursue(aim, beliefs, rules),
+        Goal::Done(verdict) => {
+            let mut kept = verdict.clone();
+            kept.add(&aim.spared(verdict, beliefs));
+            Ok(tidy(beliefs, &kept, rules))
+        }
+        Goal::Failing => {
+            let mut steps = tidy(beliefs, &SiteSet::new(), rules);
+            if closed(beliefs, rules).len() == beliefs.len() {
+                steps.push(Step::Failed);
+            }
+            Ok(steps)
+        }
+        Goal::Failed => Ok(tidy(beliefs, &SiteSet::new(), rules)),
+    }
+}
+
+/// The sites that count as closed: those that are, and with the fence *watch* those that are watched.
+fn closed(beliefs: &Beliefs, rules: &Rules) -> SiteSet {
+    let mut closed = beliefs.among(&[State::New, State::Cut]);
+    closed.add(&watched(beliefs, rules));
+    closed
+}
+
+fn watched(beliefs: &Beliefs, rules: &Rules) -> SiteSet {
+    if rules.fence == Fence::Watch { beliefs.among(&[State::Soft]) } else { SiteSet::new() }
+}
+
+/// Close and undo everything but what is kept.
+fn tidy(beliefs: &Beliefs, kept: &SiteSet, rules: &Rules) -> Vec<Step> {
+    let mut sites = beliefs.among(&[State::There, State::Stuck, State::Open, State::Soft, State::Shut, State::Lost]);
+    sites.subtract(kept);
+    sites.iter().filter_map(|rank| remove(rank, beliefs.get(rank), rules)).collect()
+}
+
+/// The next step towards knowing.
+fn learn(rank: SiteId, belief: Belief, rules: &Rules) -> Option<Step> {
+    match (belief.state, rules.fence) {
+        (State::Open | State::Shut, _) => Some(Step::Probe(rank)),
+        (State::Soft, Fence::Ticket) => Some(Step::Fence(rank)),
+        (State::Soft, Fence::Quiet) => Some(Step::Quiet(rank)),
+        (State::Soft, Fence::None | Fence::Watch) => Some(Step::Probe(rank)),
+        (State::Lost, _) => Some(Step::Undo(rank)),
+        _ => None,
+    }
+}
+
+/// The next step towards absent.
+fn remove(rank: SiteId, belief: Belief, rules: &Rules) -> Option<Step> {
+    match belief.state {
+        State::There | State::Stuck => Some(Step::Undo(rank)),
+        _ => learn(rank, belief, rules),
+    }
+}
+
+/// What the beliefs amount to.
+struct Sight {
+    there: SiteSet,
+    /// There or perhaps there, in an outcome or not.
+    present: SiteSet,
+    /// Sites that are to be known better before anything is undone.
+    unsure: bool,
+    pin: SiteSet,
+    ban: SiteSet,
+    /// Silent and unreachable sites, to be preferred last.
+    tired: SiteSet,
+}
+
+impl Sight {
+    fn of(beliefs: &Beliefs, rules: &Rules) -> Sight {
+        use State::*;
+        let watched = watched(beliefs, rules);
+        let there = beliefs.among(&[There, Stuck]).difference(&beliefs.out);
+        // A broken thing is present too: it has to go.
+        let present = SiteSet::below(beliefs.len()).difference(&closed(beliefs, rules));
+        let unsure = beliefs.among(&[Sent, Open, Soft, Shut, Undoing, Lost, Again]);
+        let ban = if rules.keyed { beliefs.out.clone() } else { beliefs.out.union(&watched) };
+        Sight {
+            there,
+            present,
+            unsure: !unsure.is_subset(&watched),
+            pin: beliefs.among(&[Stuck]).difference(&ban),
+            ban,
+            tired: beliefs.among(&[Open, Soft, Shut, Lost, Cut]),
+        }
+    }
+}
+
+fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules) -> Result<Vec<Step>, Tangled> {
+    let sight = Sight::of(beliefs, rules);
+    if let Some(verdict) = verdict(aim, beliefs, &sight)? {
+        return Ok(vec![Step::Done(verdict)]);
+    }
+    let Some(wanted) = candidate(aim, &sight, rules)? else { return Ok(vec![Step::Abandon]) };
+    let form = &aim.outcomes.form;
+    let harmless = form.holds_over(&wanted, &sight.present.difference(&wanted));
+    let mut sites = beliefs.among(&[State::Open, State::Soft, State::Shut, State::Lost]);
+    if harmless || rules.overlap == super::Overlap::Brief {
+        sites.add(&beliefs.among(&[State::New, State::Cut]).intersection(&wanted));
+    }
+    if !harmless {
+        sites.add(&beliefs.among(&[State::There, State::Stuck]).difference(&wanted));
+    }
+    let may_send = harmless || rules.overlap == super::Overlap::Brief;
+    let steps = sites.iter().filter_map(|rank| {
+        let belief = beliefs.get(rank);
+        if wanted.contains(rank) {
+            let sendable = belief.state.is_closed() || rules.keyed && belief.state == State::Soft;
+            return if sendable && may_send { Some(Step::Send(rank)) } else { learn(rank, belief, rules) };
+        }
+        // Know first: only what is known to be in the way is undone.
+        match !harmless && (belief.out || !sight.unsure) {
+            true => remove(rank, belief, rules),
+            false => learn(rank, belief, rules),
+        }
+    });
+    Ok(steps.collect())
+}
+
+/// What is there, if the placement is true of it whatever the strays turn out to be: a minimal outcome where one
+/// is there in full, else all that is there.
+fn verdict(aim: &Aim, beliefs: &Beliefs, sight: &Sight) -> Result<Option<SiteSet>, Tangled> {
+    let form = &aim.outcomes.form;
+    let mut elsewhere = SiteSet::below(beliefs.len()).difference(&sight.there);
+    elsewhere.add(&sight.ban);
+    if aim.attempted.is_empty() {
+        let found = first_of(form, &sight.pin, &elsewhere, Some(&sight.present))?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    } else {
+        let waiting = beliefs.among(&[State::New, State::Sent, State::Undoing, State::Again]);
+        if !waiting.intersection(&aim.attempted).is_subset(&beliefs.out) {
+            return Ok(None);
+        }
+        let pin = sight.pin.intersection(&aim.rest.sites);
+        if let Some(found) = first_of(&aim.rest, &pin, &elsewhere, Some(&sight.present))?
+            && let Some(all) = aim.widen(&found, &sight.there.difference(&sight.ban))
+            && form.holds_over(&all, &sight.present.difference(&all))
+        {
+            return Ok(Some(all));
+        }
+    }
+    let holds = form.holds_over(&sight.there, &sight.present.difference(&sight.there));
+    Ok(holds.then(|| sight.there.clone()))
+}
+
+/// The outcome that is aimed at: the first that avoids silent and unreachable sites and that strays cannot spoil,
+/// else the first.
+fn candidate(aim: &Aim, sight: &Sight, rules: &Rules) -> Result<Option<SiteSet>, Tangled> {
+    let form = &aim.outcomes.form;
+    let strays = match rules.overlap {
+        super::Overlap::Brief => None,
+        super::Overlap::Never => Some(&sight.present),
+    };
+    let fresh = sight.ban.union(&sight.tired);
+    let search = |form: &Form, pin: &SiteSet| match first_of(form, pin, &fresh, strays)? {
+        None => first_of(form, pin, &sight.ban, None),
+        found => Ok(found),
+    };
+    let Some(least) = search(form, &sight.pin)? else { return Ok(None) };
+    if aim.attempted.is_empty() {
+        return Ok(Some(least));
+    }
+    let mut all = SiteSet::below(aim.outcomes.order().len());
+    all.subtract(&sight.ban);
+    let rest = search(&aim.rest, &sight.pin.intersection(&aim.rest.sites))?;
+    Ok(rest.and_then(|rest| aim.widen(&rest, &all)).or(Some(least)))
+}
+
+impl Aim {
+    /// An outcome of the rest, and all of the attempted sites that are `available`, as far as the rest allows.
+    fn widen(&self, rest: &SiteSet, available: &SiteSet) -> Option<SiteSet> {
+        let more = self.attempted.intersection(available);
+        let accepted = |all: SiteSet| (self.outcomes.form.judge(&all, &SiteSet::new()) == Truth::True).then_some(all);
+        accepted(rest.union(&more)).or_else(|| accepted(rest.union(&more.difference(&self.rest.sites))))
+    }
+}

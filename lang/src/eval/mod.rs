@@ -1,9 +1,33 @@
 //! The evaluator: a typed program against a `Host`.
+//!
+//! `run` walks the statements (`statement.rs`), which evaluate expressions (`expression.rs`), which make steps
+//! (`operation.rs`) that the host performs. The one hard idea: expressions that cannot reach the host are evaluated at
+//! once, by a plain function; only the others are futures. So a condition over 100,000 sites is a loop.
 
+mod arithmetic;
+mod builtin;
+pub mod codes;
+mod compare;
+mod display;
+mod expression;
 mod failure;
+mod field;
 mod host;
+mod input;
+mod json;
+mod machine;
+mod operation;
+mod placement;
+mod query;
+mod scope;
+mod shape;
+mod statement;
 mod value;
 
+pub use display::{display, display_table, sites_text};
 pub use failure::*;
 pub use host::*;
+pub use input::input_from_text;
+pub use json::{from_json, to_json};
+pub use machine::{Frame, MOST_ITEMS, MOST_STEPS, MOST_TEXT, Outcome, run, run_in};
 pub use value::*;

@@ -1,0 +1,221 @@
+//! What evaluation carries along: the frame (variables), the environment (scope, position, sections) and the bounds that
+//! make every program end: work, depth of calls, size of values.
+
+use super::{
+    Failure, FailureKind, Host, Key, Place, Scope, Section, SectionKind, Unknown, Value, codes, shape, statement,
+};
+use crate::model::SiteId;
+use crate::program::{Program, Slot};
+use crate::span::Span;
+use crate::types::{Name, Type};
+use indexmap::IndexMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+/// Bytes of a text.
+pub const MOST_TEXT: usize = 16 << 20;
+/// Items of a list, rows of a table.
+pub const MOST_ITEMS: usize = 1_000_000;
+/// Expressions and statements evaluated in one run.
+pub const MOST_STEPS: u64 = 100_000_000;
+/// Nesting of what is being evaluated, over all calls.
+const MOST_DEPTH: u32 = 1_500;
+/// Evaluations between two chances for others to run, and for the run to be stopped.
+const BREATH: u64 = 2_000;
+
+/// The variables of a function call or of the program, by slot.
+pub type Frame = Vec<Option<Value>>;
+
+/// What a run leaves: its frame, for the next entry of a REPL, and its value.
+pub struct Outcome {
+    pub frame: Frame,
+    pub result: Result<Value, Failure>,
+}
+
+/// Runs a program. `inputs` are the values of `input` declarations, by name.
+pub async fn run(program: &Program, inputs: IndexMap<Name, Value>, host: &dyn Host) -> Result<Value, Failure> {
+    run_in(program, inputs, Frame::new(), Scope::default(), host).await.result
+}
+
+/// Runs a program whose first slots may have values already, in a scope: an entry of the REPL.
+pub async fn run_in(
+    program: &Program,
+    inputs: IndexMap<Name, Value>,
+    mut frame: Frame,
+    scope: Scope,
+    host: &dyn Host,
+) -> Outcome {
+    let run = Run {
+        program,
+        host,
+        spent: AtomicU64::new(0),
+        nesting: program.functions.iter().map(|f| shape::nesting(&f.body)).collect(),
+    };
+    frame.resize(program.slots.max(frame.len()), None);
+    let env = Env {
+        run: &run,
+        scope: Arc::new(scope),
+        globals: None,
+        here: None,
+        position: Vec::new(),
+        order: Vec::new(),
+        counter: Arc::new(AtomicU32::new(0)),
+        sections: Vec::new(),
+        done: None,
+        depth: 0,
+    };
+    let result = statement::program(&env, &mut frame, inputs).await;
+    Outcome { frame, result }
+}
+
+pub(super) struct Run<'a> {
+    pub program: &'a Program,
+    pub host: &'a dyn Host,
+    spent: AtomicU64,
+    /// How deeply each function's body is nested.
+    pub nesting: Vec<u32>,
+}
+
+#[derive(Clone)]
+pub(super) struct Env<'a> {
+    pub run: &'a Run<'a>,
+    pub scope: Arc<Scope>,
+    /// The outermost frame, in a function.
+    pub globals: Option<&'a Frame>,
+    pub here: Option<SiteId>,
+    pub position: Vec<u32>,
+    /// Where this strand of the run stands among those that run at once; `counter` numbers what happens in it.
+    pub order: Vec<u32>,
+    pub counter: Arc<AtomicU32>,
+    pub sections: Vec<Arc<Section>>,
+    /// Inside `atomic`: what has been completed.
+    pub done: Option<&'a Mutex<Vec<Key>>>,
+    pub depth: u32,
+}
+
+impl<'a> Env<'a> {
+    pub fn host(&self) -> &'a dyn Host {
+        self.run.host
+    }
+
+    pub fn planning(&self) -> bool {
+        self.run.host.planning()
+    }
+
+    /// One unit of work. The counter is what makes every program end.
+    pub fn tick(&self, span: Span) -> Result<(), Failure> {
+        self.work(1, span)
+    }
+
+    pub fn work(&self, units: u64, span: Span) -> Result<(), Failure> {
+        if self.run.spent.fetch_add(units, Ordering::Relaxed) > MOST_STEPS {
+            return Err(Failure::new(&codes::TOO_LONG, span, format!("stopped after {MOST_STEPS} evaluations"))
+                .help("a loop or a function repeats more often than a program over sites needs"));
+        }
+        Ok(())
+    }
+
+    /// Lets others run now and then, so that a long computation can be stopped.
+    pub async fn breathe(&self) {
+        if self.run.spent.fetch_add(1, Ordering::Relaxed) % BREATH != 0 {
+            return;
+        }
+        let mut yielded = false;
+        std::future::poll_fn(|cx| {
+            if std::mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// In the iteration of a loop; what happens there comes in the course of this strand.
+    pub fn iteration(&self, index: usize) -> Env<'a> {
+        let mut env = self.clone();
+        env.position.push(u32::try_from(index).unwrap_or(u32::MAX));
+        env
+    }
+
+    /// The strands of what runs at once: each has a counter of its own.
+    pub fn strand(&self, begin: u32, index: usize) -> Env<'a> {
+        let mut env = self.iteration(index);
+        env.order.extend([begin, u32::try_from(index).unwrap_or(u32::MAX)]);
+        env.counter = Arc::new(AtomicU32::new(0));
+        env
+    }
+
+    pub fn next(&self) -> u32 {
+        self.counter.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub fn place(&self) -> Place {
+        let mut order = self.order.clone();
+        order.push(self.next());
+        Place { order, sections: self.sections.clone() }
+    }
+
+    pub fn section(&self, kind: SectionKind, title: String, span: Span) -> Env<'a> {
+        let mut env = self.clone();
+        env.sections.push(Arc::new(Section { kind, title, span }));
+        env
+    }
+
+    pub fn within(&self, scope: Scope) -> Env<'a> {
+        Env { scope: Arc::new(scope), ..self.clone() }
+    }
+
+    /// Deeper by so many levels.
+    pub fn deeper(&self, levels: u32, span: Span) -> Result<Env<'a>, Failure> {
+        let depth = self.depth.saturating_add(levels);
+        if depth > MOST_DEPTH {
+            return Err(Failure::new(&codes::TOO_DEEP, span, "functions call each other too deeply")
+                .help("a function that calls itself needs a condition that ends it"));
+        }
+        Ok(Env { depth, ..self.clone() })
+    }
+
+    pub fn slot<'f>(&self, frame: &'f Frame, slot: Slot, span: Span) -> Result<&'f Value, Failure> {
+        frame.get(slot.0 as usize).and_then(Option::as_ref).ok_or_else(|| not_yet(span))
+    }
+
+    pub fn global<'f>(&self, frame: &'f Frame, slot: Slot, span: Span) -> Result<&'f Value, Failure>
+    where
+        'a: 'f,
+    {
+        self.slot(self.globals.unwrap_or(frame), slot, span)
+    }
+}
+
+fn not_yet(span: Span) -> Failure {
+    Failure::new(&codes::NOT_YET, span, "this has no value yet")
+        .help("the statements of `parallel` run at once, and a function sees what was defined before its call")
+}
+
+pub(super) fn set(frame: &mut Frame, slot: Slot, value: Value) {
+    let index = slot.0 as usize;
+    if index >= frame.len() {
+        frame.resize(index + 1, None);
+    }
+    frame[index] = Some(value);
+}
+
+/// An unknown of a type, described by at most a line.
+pub(super) fn unknown(ty: &Type, what: impl Into<String>) -> Value {
+    let mut what = what.into();
+    if what.chars().count() > 160 {
+        what = what.chars().take(159).chain(['…']).collect();
+    }
+    Value::Unknown(Arc::new(Unknown { ty: ty.clone(), what }))
+}
+
+/// A run stopped by a decision on something owed.
+pub(super) fn owed(what: &Unknown, span: Span) -> Failure {
+    Failure::new(&codes::OWED, span, format!("this waits for {}", what.what)).kind(FailureKind::Owed)
+}
+
+pub(super) fn too_large(span: Span, what: &str) -> Failure {
+    Failure::new(&codes::TOO_LARGE, span, format!("{what} is too large"))
+}

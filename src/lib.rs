@@ -1,3 +1,4 @@
 pub mod config;
 pub mod drivers;
+pub mod sim;
 pub mod transport;

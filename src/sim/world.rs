@@ -1,0 +1,326 @@
+//! The sites of a scenario, alive: each with its state, its faults and a log of what it was asked.
+//!
+//! Sites share nothing but the clock and the bytes of equal images. A lock is held for one synchronous step and
+//! never across an await.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::request::Parts;
+use indexmap::IndexMap;
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio::sync::watch;
+
+use super::fault::{Action, Befalls, Fault, Faults};
+use super::openstack::{self, State};
+use super::scenario::{Scenario, SiteSpec};
+use super::source::{Clock, Source};
+use super::transport::SimTransport;
+
+/// Requests that a site remembers; the oldest are forgotten.
+const REMEMBERED: usize = 20_000;
+
+/// 2026-01-01T00:00:00Z, where nobody asks for the time of day.
+const EPOCH: i64 = 1_767_225_600;
+
+#[derive(Clone)]
+pub struct World(Arc<Inner>);
+
+struct Inner {
+    clock: Clock,
+    sites: IndexMap<String, Arc<Site>>,
+    /// Authority to site: in process `zone1.sim`, when served `127.0.0.1:PORT` too.
+    hosts: Mutex<HashMap<String, String>>,
+}
+
+/// What a configuration needs to know to use a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub site: String,
+    pub auth_url: String,
+    pub region: String,
+    pub username: String,
+    pub password: String,
+    pub project: String,
+    pub user_domain: String,
+    pub project_domain: String,
+}
+
+/// One request as a site got it, or, with [`Action::Refuse`], would have got it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestSeen {
+    /// Since the start of the world.
+    pub at: Duration,
+    /// The service's catalog type.
+    pub service: &'static str,
+    pub method: String,
+    /// With the query.
+    pub path: String,
+    /// None while nothing was answered, and for ever when the answer was dropped.
+    pub status: Option<u16>,
+    pub fault: Option<Action>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSeen {
+    pub id: String,
+    pub name: String,
+    pub status: String,
+    pub image: Option<String>,
+    pub flavor: String,
+    pub tags: Vec<String>,
+    pub metadata: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSeen {
+    pub id: String,
+    pub name: Option<String>,
+    pub status: String,
+    pub size: Option<u64>,
+    /// md5, in hexadecimal.
+    pub checksum: Option<String>,
+    /// sha512, in hexadecimal.
+    pub hash: Option<String>,
+}
+
+pub(super) struct Site {
+    pub name: String,
+    pub spec: SiteSpec,
+    pub clock: Clock,
+    base: Mutex<String>,
+    state: Mutex<State>,
+    faults: Mutex<(Faults, Source)>,
+    heals: watch::Sender<u64>,
+    log: Mutex<(u64, VecDeque<RequestSeen>)>,
+}
+
+impl World {
+    pub fn new(scenario: Scenario) -> Self {
+        let epoch = OffsetDateTime::from_unix_timestamp(EPOCH).expect("the epoch is a valid time");
+        World::starting_at(scenario, epoch)
+    }
+
+    /// For real clients, which compare expiry with their own clock.
+    pub fn starting_at(scenario: Scenario, epoch: OffsetDateTime) -> Self {
+        let clock = Clock::new(epoch);
+        let mut contents = openstack::Contents::default();
+        let mut hosts = HashMap::new();
+        let mut sites = IndexMap::new();
+        for (place, (name, mut spec)) in scenario.sites.into_iter().enumerate() {
+            spec.octet.get_or_insert((place % 255 + 1) as u8);
+            let host = host_of(&name, place, &hosts);
+            let mut faults = Faults::default();
+            for fault in scenario.faults.iter().filter(|fault| fault.site.as_ref().is_none_or(|site| *site == name)) {
+                faults.add(fault.clone());
+            }
+            let source = Source::new(scenario.seed, &format!("ids of {name}"));
+            let state = State::new(&name, &spec, clock.now(), source, &mut contents);
+            let site = Site {
+                name: name.clone(),
+                clock,
+                base: Mutex::new(format!("http://{host}")),
+                state: Mutex::new(state),
+                faults: Mutex::new((faults, Source::new(scenario.seed, &format!("faults of {name}")))),
+                heals: watch::Sender::new(0),
+                log: Mutex::default(),
+                spec,
+            };
+            hosts.insert(host, name.clone());
+            sites.insert(name, Arc::new(site));
+        }
+        World(Arc::new(Inner { clock, sites, hosts: Mutex::new(hosts) }))
+    }
+
+    pub fn transport(&self) -> SimTransport {
+        SimTransport::new(self.clone())
+    }
+
+    pub fn sites(&self) -> impl Iterator<Item = &str> {
+        self.0.sites.keys().map(String::as_str)
+    }
+
+    pub fn spec(&self, site: &str) -> Option<&SiteSpec> {
+        self.0.sites.get(site).map(|site| &site.spec)
+    }
+
+    /// Since the start of the world.
+    pub fn elapsed(&self) -> Duration {
+        self.0.clock.elapsed()
+    }
+
+    /// Adds a fault: at its site, or at all where it names none. A site that does not exist has no faults.
+    pub fn inject(&self, fault: Fault) {
+        for site in self.0.sites.values().filter(|site| fault.site.as_ref().is_none_or(|name| *name == site.name)) {
+            lock(&site.faults).0.add(fault.clone());
+        }
+    }
+
+    /// Ends every fault at a site: frozen requests are carried out, hung ones break.
+    pub fn heal(&self, site: &str) {
+        if let Some(site) = self.0.sites.get(site) {
+            lock(&site.faults).0.clear();
+            site.heals.send_modify(|heals| *heals += 1);
+        }
+    }
+
+    /// What a site was asked, oldest first.
+    pub fn requests(&self, site: &str) -> Vec<RequestSeen> {
+        self.0.sites.get(site).map(|site| lock(&site.log).1.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    pub fn forget_requests(&self) {
+        for site in self.0.sites.values() {
+            let mut log = lock(&site.log);
+            log.0 += log.1.len() as u64;
+            log.1.clear();
+        }
+    }
+
+    pub fn servers(&self, site: &str) -> Vec<ServerSeen> {
+        self.look(site, |state, site| state.servers_seen(site.clock.now()))
+    }
+
+    pub fn images(&self, site: &str) -> Vec<ImageSeen> {
+        self.look(site, |state, _| state.images_seen())
+    }
+
+    /// The network service's resources of one kind, such as `ports`, as its administrator sees them.
+    pub fn network_resources(&self, site: &str, plural: &str) -> Vec<Value> {
+        self.look(site, |state, _| state.network_seen(plural))
+    }
+
+    fn look<T>(&self, site: &str, look: impl FnOnce(&mut State, &Site) -> Vec<T>) -> Vec<T> {
+        self.0.sites.get(site).map(|site| look(&mut site.state(), site)).unwrap_or_default()
+    }
+
+    /// Each site's first account, in the order of the scenario.
+    pub fn accounts(&self) -> Vec<Account> {
+        self.0.sites.values().filter_map(|site| site.account()).collect()
+    }
+
+    /// A clouds.yaml with one cloud for each site, named like the site.
+    pub fn clouds_yaml(&self) -> String {
+        let mut text = String::from("clouds:\n");
+        for account in self.accounts() {
+            let quoted = |text: &str| Value::from(text).to_string();
+            text += &format!(
+                "  {}:\n    auth:\n      auth_url: {}\n      username: {}\n      password: {}\n      project_name: {}\n      \
+                 user_domain_name: {}\n      project_domain_name: {}\n    region_name: {}\n    identity_api_version: 3\n",
+                quoted(&account.site),
+                quoted(&account.auth_url),
+                quoted(&account.username),
+                quoted(&account.password),
+                quoted(&account.project),
+                quoted(&account.user_domain),
+                quoted(&account.project_domain),
+                quoted(&account.region),
+            );
+        }
+        text
+    }
+
+    pub(super) fn site_of(&self, authority: &str) -> Option<Arc<Site>> {
+        let hosts = lock(&self.0.hosts);
+        let name = hosts.get(authority).or_else(|| hosts.get(authority.strip_suffix(":80")?))?;
+        self.0.sites.get(name).cloned()
+    }
+
+    pub(super) fn site(&self, name: &str) -> Option<Arc<Site>> {
+        self.0.sites.get(name).cloned()
+    }
+
+    /// The site is served here from now on, and says so in its catalog and links.
+    pub(super) fn served_at(&self, name: &str, authority: &str) {
+        if let Some(site) = self.0.sites.get(name) {
+            *lock(&site.base) = format!("http://{authority}");
+            lock(&self.0.hosts).insert(authority.to_string(), name.to_string());
+        }
+    }
+}
+
+impl Site {
+    pub fn base(&self) -> String {
+        lock(&self.base).clone()
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub fn healed(&self) -> watch::Receiver<u64> {
+        self.heals.subscribe()
+    }
+
+    pub fn befalls(&self, request: &Parts) -> Befalls {
+        let path = path_and_query(request);
+        let service = openstack::service_of(request.uri.path());
+        let (faults, source) = &mut *lock(&self.faults);
+        faults.befalls(self.clock.elapsed(), service, request.method.as_str(), path, source)
+    }
+
+    pub fn refuses_all(&self) -> bool {
+        lock(&self.faults).0.refuses_all(self.clock.elapsed())
+    }
+
+    pub fn record(&self, request: &Parts, fault: Option<Action>) -> u64 {
+        let seen = RequestSeen {
+            at: self.clock.elapsed(),
+            service: openstack::service_of(request.uri.path()),
+            method: request.method.to_string(),
+            path: path_and_query(request).to_string(),
+            status: None,
+            fault,
+        };
+        let (forgotten, log) = &mut *lock(&self.log);
+        log.push_back(seen);
+        if log.len() > REMEMBERED {
+            log.pop_front();
+            *forgotten += 1;
+        }
+        *forgotten + log.len() as u64 - 1
+    }
+
+    pub fn record_answer(&self, entry: u64, status: Option<u16>) {
+        let (forgotten, log) = &mut *lock(&self.log);
+        if let Some(seen) = entry.checked_sub(*forgotten).and_then(|at| log.get_mut(at as usize)) {
+            seen.status = status;
+        }
+    }
+
+    fn account(&self) -> Option<Account> {
+        let account = self.spec.accounts.first()?;
+        Some(Account {
+            site: self.name.clone(),
+            auth_url: format!("{}/identity/v3", self.base()),
+            region: self.name.clone(),
+            username: account.user.clone(),
+            password: password_of(&self.name, account.password.as_deref()),
+            project: account.project.clone(),
+            user_domain: "Default".into(),
+            project_domain: "Default".into(),
+        })
+    }
+}
+
+/// A lock whose holder panicked is still a lock: one broken request must not stop the site.
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn password_of(site: &str, given: Option<&str>) -> String {
+    given.map(str::to_string).unwrap_or_else(|| format!("{}-secret", site.to_lowercase()))
+}
+
+fn path_and_query(request: &Parts) -> &str {
+    request.uri.path_and_query().map(|path| path.as_str()).unwrap_or("/")
+}
+
+/// A host name for a site whose name need not be one.
+fn host_of(name: &str, place: usize, taken: &HashMap<String, String>) -> String {
+    let plain: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let host = format!("{}.sim", plain.trim_matches('-'));
+    if host == ".sim" || taken.contains_key(&host) { format!("site{}.sim", place + 1) } else { host }
+}

@@ -528,12 +528,13 @@ def cached(site, seconds):
     refused = {}
     while len(refused) < len(SERVICES) and time.monotonic() - began < seconds:
         for s, p in SERVICES.items():
-            if s not in refused and site.user.send(
-                    "GET", s, p, token=token).status == 401:
-                refused[s] = time.monotonic() - began
+            if s not in refused:
+                status = site.user.send("GET", s, p, token=token).status
+                if status >= 400:
+                    refused[s] = (f"{status} after "
+                                  f"{time.monotonic() - began:.0f} s")
         time.sleep(1)
-    return ", ".join(f"{s} " + (f"401 after {refused[s]:.0f} s"
-                                if s in refused else "accepts it")
+    return ", ".join(f"{s} {refused.get(s, 'accepts it')}"
                      for s in SERVICES), True
 
 

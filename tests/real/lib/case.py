@@ -243,30 +243,27 @@ class Case:
 
     def expect(self, wanted, step):
         """Exactly this, now and `for` so many seconds (default 0)."""
-        seen = None
-        if not until(lambda: self.there(wanted) == self.whole(wanted), 30):
-            seen = self.there(wanted)
+        good = until(lambda: self.holds(wanted), 30)
         end = time.monotonic() + step.get("for", 0)
-        while seen is None and time.monotonic() < end:
-            now = self.there(wanted)
-            if now != self.whole(wanted):
-                seen = now
+        while good and time.monotonic() < end:
+            good = self.holds(wanted)
             time.sleep(0.5)
-        if seen is not None:
-            raise Wrong(f"there is {seen}, not {self.whole(wanted)}; "
+        if not good:
+            raise Wrong(f"there is {self.there()}, not {wanted}; "
                         f"edge said:\n{self.output}")
         for name, source in wanted.get("same_bytes", {}).items():
             self.same(name, source, wanted["images"])
 
-    def whole(self, wanted):
+    def holds(self, wanted):
         """What is not mentioned is not to be there."""
+        seen = self.there()
         if "one_of" in wanted:
-            return True
-        return {kind: {name: rows for name, rows
-                       in wanted.get(kind, {}).items() if rows}
-                for kind in ("servers", "images") if kind in wanted}
+            return seen["servers"] in [
+                {name: wanted["servers"]} for name in wanted["one_of"]]
+        return all(seen[kind] == wanted[kind]
+                   for kind in seen if kind in wanted)
 
-    def there(self, wanted):
+    def there(self):
         seen = {"servers": {}, "images": {}}
         for name, user in self.users.items():
             try:
@@ -280,11 +277,7 @@ class Case:
                     seen[kind][name] = {r["name"]: r["status"] for r in rows}
                     if len(seen[kind][name]) < len(rows):
                         seen[kind][name]["twins"] = len(rows)
-        if "one_of" in wanted:
-            return seen["servers"] in [
-                {name: wanted["servers"]} for name in wanted["one_of"]]
-        return {kind: seen[kind] for kind in ("servers", "images")
-                if kind in wanted}
+        return seen
 
     def same(self, name, source, sites):
         """The image has the bytes of the source: a site or a file."""

@@ -1,4 +1,5 @@
 pub mod config;
 pub mod drivers;
 pub mod sim;
+pub mod stdlib;
 pub mod transport;

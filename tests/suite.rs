@@ -3,6 +3,9 @@
 #[path = "suite/support.rs"]
 mod support;
 
+#[path = "suite/library.rs"]
+mod library;
+
 #[path = "suite/syntax.rs"]
 mod syntax;
 

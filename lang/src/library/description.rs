@@ -332,7 +332,10 @@ pub struct Ticket {
 #[derive(Debug)]
 pub struct Bridge {
     pub same: Option<Expr>,
+    /// Made anew at the target, from the definition.
     pub recreate: bool,
+    /// Fields of the definition that a copy does not take over.
+    pub ignore: Vec<Name>,
     pub tries: Vec<BridgeTry>,
     /// `stream GET ... to PUT ...`: from the source's site, to the operation's.
     pub stream: Option<(Template, Template)>,

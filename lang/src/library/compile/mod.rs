@@ -40,7 +40,8 @@ pub fn compile(texts: &[Text<'_>]) -> (Library, Vec<Diagnostic>) {
             })
         })
         .collect();
-    let world = World::of(declared.iter().map(|(_, service, _)| *service));
+    let services: Vec<_> = declared.iter().map(|(_, service, _)| *service).collect();
+    let world = World::of(&services);
     let mut library = Library::default();
     let mut diagnostics = Vec::new();
     for (text, declaration, span) in declared {
@@ -63,7 +64,7 @@ pub fn compile(texts: &[Text<'_>]) -> (Library, Vec<Diagnostic>) {
 
 /// What the passes share: what is known of all texts, the text being read, and the list of complaints.
 struct Cx<'a> {
-    world: &'a World,
+    world: &'a World<'a>,
     text: &'a Text<'a>,
     out: &'a mut Vec<Diagnostic>,
 }

@@ -14,7 +14,6 @@ use crate::syntax::ast::{self, Line, LineKind, ServicePart};
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// A resource being read. What a shape says is read first, and the resource's own clauses replace it.
 struct Draft {
@@ -34,14 +33,8 @@ enum Origin {
     Own,
 }
 
-/// `resource NAME at "/p" like shape { lines }`; `shapes` are those of the service.
-pub fn resource(
-    cx: &mut Cx<'_>,
-    parts: &[ServicePart],
-    lines: &[Line],
-    service: (&Name, &Name),
-    shapes: &HashMap<Arc<str>, &[Line]>,
-) -> Option<Resource> {
+/// `resource NAME at "/p" like shape { lines }`, of a service of a stack.
+pub fn resource(cx: &mut Cx<'_>, parts: &[ServicePart], lines: &[Line], service: (&Name, &Name)) -> Option<Resource> {
     let name = clause::name(cx, &parts[0])?;
     let mut draft = Draft {
         resource: empty(&name, service, cx.documentation(parts[0].word.span)),
@@ -59,10 +52,11 @@ pub fn resource(
             "of kind" => draft.resource.kind = kind(cx, part),
             "like" => {
                 if let Some(shape) = clause::name(cx, part) {
-                    match shapes.get(&shape.text) {
+                    let (world, (of, stack)) = (cx.world, service);
+                    match world.shape(stack, of, &shape.text) {
                         Some(of_shape) => draft.lines(cx, of_shape, Origin::Shape),
                         None => {
-                            let known: Vec<&str> = shapes.keys().map(|k| &**k).collect();
+                            let known = world.shapes(stack);
                             cx.report(&codes::UNKNOWN_SHAPE, shape.span, format!("there is no shape `{}`", shape.text))
                                 .nearest(&shape.text, known);
                         }

@@ -8,8 +8,6 @@ use crate::span::Span;
 use crate::syntax::ast::{self, Line, LineKind, ServicePart};
 use crate::types::Name;
 use indexmap::IndexMap;
-use std::collections::HashMap;
-use std::sync::Arc;
 
 pub fn service(cx: &mut Cx<'_>, written: &ast::Service, span: Span) -> Service {
     let mut service = Service {
@@ -26,8 +24,6 @@ pub fn service(cx: &mut Cx<'_>, written: &ast::Service, span: Span) -> Service {
         doc: cx.documentation(span),
         span: written.name.span,
     };
-    let shapes: HashMap<Arc<str>, &[Line]> =
-        super::world::blocks(&written.lines, "shape").map(|(name, (_, lines))| (name, lines)).collect();
     let mut given: Vec<&str> = Vec::new();
     let mut named = Vec::new();
     let mut bridges = Vec::new();
@@ -77,7 +73,7 @@ pub fn service(cx: &mut Cx<'_>, written: &ast::Service, span: Span) -> Service {
             "resource" => {
                 let lines = inner.unwrap_or_default();
                 let of = (&service.name, &service.stack);
-                if let Some(found) = resource::resource(cx, parts, lines, of, &shapes) {
+                if let Some(found) = resource::resource(cx, parts, lines, of) {
                     if service.resources.contains_key(&found.name) {
                         let message = format!("resource `{}` is described twice", found.name);
                         cx.report(&codes::DECLARED_TWICE, found.span, message);
@@ -185,8 +181,15 @@ fn bridge(cx: &mut Cx<'_>, service: &mut Service, parts: &[ServicePart], lines: 
         return;
     };
     let mut names = Names::new(name.text.clone(), Place::Bridge);
-    let mut bridge =
-        Bridge { same: None, recreate: false, tries: Vec::new(), stream: None, refers_to: Vec::new(), span: name.span };
+    let mut bridge = Bridge {
+        same: None,
+        recreate: false,
+        ignore: Vec::new(),
+        tries: Vec::new(),
+        stream: None,
+        refers_to: Vec::new(),
+        span: name.span,
+    };
     for line in lines {
         let LineKind::Clause { parts, lines: inner } = &line.kind else {
             if !matches!(line.kind, LineKind::Broken(_)) {
@@ -204,6 +207,18 @@ fn bridge(cx: &mut Cx<'_>, service: &mut Service, parts: &[ServicePart], lines: 
                 clause::only(cx, parts, &[]);
                 clause::bare(cx, head);
                 bridge.recreate = true;
+            }
+            "ignore" => {
+                clause::only(cx, parts, &[]);
+                let fields = clause::names(cx, head);
+                for field in &fields {
+                    if !resource.definition.contains(&field.text) && !resource.fixed.contains(&field.text) {
+                        let message = format!("`{}` is no field of the definition of `{}`", field.text, resource.name);
+                        cx.report(&codes::UNKNOWN_RESOURCE_FIELD, field.span, message)
+                            .nearest(&field.text, resource.definition.iter().chain(&resource.fixed).map(|n| &**n));
+                    }
+                }
+                bridge.ignore = fields.into_iter().map(|n| n.text).collect();
             }
             "try" => {
                 clause::only(cx, parts, &["when"]);

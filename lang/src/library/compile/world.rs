@@ -5,26 +5,39 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
-pub struct World {
+pub struct World<'a> {
     resources: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// By stack, service and name.
+    shapes: Vec<(&'a str, &'a str, Arc<str>, &'a [Line])>,
 }
 
-impl World {
-    pub fn of<'a>(services: impl Iterator<Item = &'a Service>) -> World {
+impl<'a> World<'a> {
+    pub fn of(services: &[&'a Service]) -> World<'a> {
         let mut world = World::default();
         for service in services {
-            for (name, lines) in blocks(&service.lines, "resource") {
-                let known = world.resources.entry(name.clone()).or_default();
+            let (stack, of) = (&*service.stack.text, &*service.name.text);
+            world.shapes.extend(blocks(&service.lines, "shape").map(|(name, (_, lines))| (stack, of, name, lines)));
+        }
+        for service in services {
+            for (name, (line, lines)) in blocks(&service.lines, "resource") {
+                let shape = like(line).and_then(|shape| world.shape(&service.stack.text, &service.name.text, &shape));
+                let known = world.resources.entry(name).or_default();
                 known.insert("id".into());
-                note(lines.1, known);
-                if let Some(shape) = like(lines.0) {
-                    for (_, of_shape) in blocks(&service.lines, "shape").filter(|(n, _)| **n == *shape) {
-                        note(of_shape.1, known);
-                    }
-                }
+                note(lines, known);
+                note(shape.unwrap_or_default(), known);
             }
         }
         world
+    }
+
+    /// The lines of a shape: of the service itself, else of another of its stack.
+    pub fn shape(&self, stack: &str, service: &str, name: &str) -> Option<&'a [Line]> {
+        let of_stack = || self.shapes.iter().filter(|(s, _, n, _)| *s == stack && **n == *name);
+        of_stack().find(|(_, s, ..)| *s == service).or_else(|| of_stack().next()).map(|(.., lines)| *lines)
+    }
+
+    pub fn shapes(&self, stack: &str) -> impl Iterator<Item = &str> {
+        self.shapes.iter().filter(move |(s, ..)| *s == stack).map(|(_, _, name, _)| &**name)
     }
 
     pub fn has(&self, resource: &str) -> bool {

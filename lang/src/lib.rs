@@ -3,6 +3,7 @@ pub mod eval;
 pub mod inventory;
 pub mod library;
 pub mod model;
+pub mod plan;
 pub mod program;
 pub mod span;
 pub mod syntax;

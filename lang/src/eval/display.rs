@@ -119,7 +119,7 @@ fn is_word(name: &str) -> bool {
 }
 
 /// Without what a terminal would obey.
-fn harmless(text: &str, lines: bool) -> String {
+pub(crate) fn harmless(text: &str, lines: bool) -> String {
     let obeyed = |c: char| c.is_control() && !(lines && matches!(c, '\n' | '\t'));
     match text.contains(obeyed) {
         false => text.to_owned(),
@@ -174,7 +174,7 @@ pub(super) fn duration_text(time: Duration) -> String {
     format!("{ms}ms")
 }
 
-pub(super) fn bytes_text(bytes: u64) -> String {
+pub(crate) fn bytes_text(bytes: u64) -> String {
     let exact = [(1u64 << 50, "PiB"), (1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let decimal = [(1_000_000_000_000u64, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB")];
     for (size, unit) in exact.into_iter().chain(decimal) {

@@ -3,6 +3,7 @@
 
 mod form;
 mod minimal;
+pub mod names;
 mod placement;
 mod pursuit;
 mod set;

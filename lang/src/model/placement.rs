@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::form::{Form, Truth};
 use super::minimal::{Outcomes, Tangled};
+use super::names;
 use super::set::SiteSet;
 use super::site::SiteId;
 
@@ -161,7 +162,7 @@ impl Placement {
         matches!(self, Placement::Xor(_)) && terms(self) > 2
     }
 
-    /// The formula as text, with the names that `name` gives to sites.
+    /// The formula as text, with the names that `name` gives to sites. Sets of many sites are folded.
     pub fn display<F: Fn(SiteId) -> String>(&self, name: F) -> Shown<'_, F> {
         Shown { placement: self, name }
     }
@@ -199,10 +200,13 @@ impl<F: Fn(SiteId) -> String> fmt::Display for Shown<'_, F> {
     }
 }
 
+/// Sets larger than this are written folded, as `edge-[001-500]`.
+const LISTED: usize = 4;
+
 fn write_placement(f: &mut fmt::Formatter<'_>, placement: &Placement, name: &impl Fn(SiteId) -> String) -> fmt::Result {
     let set = |sites: &SiteSet| {
         let listed: Vec<String> = sites.iter().map(name).collect();
-        format!("{{{}}}", listed.join(", "))
+        format!("{{{}}}", if listed.len() > LISTED { names::fold(&listed) } else { listed.join(", ") })
     };
     match placement {
         Placement::Site(site) => f.write_str(&name(*site)),

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod formula;
+mod names;
 mod oracle;
 mod placements;
 mod sets;

@@ -10,3 +10,6 @@ mod library;
 mod syntax;
 
 mod config;
+
+#[path = "suite/syntax_fuzz.rs"]
+mod syntax_fuzz;

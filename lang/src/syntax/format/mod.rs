@@ -15,10 +15,13 @@ mod statements;
 
 use super::codes;
 use super::lexer::lex;
-use super::parse::{Parsed, parse, parse_lexed};
+use super::parse::{Parsed, parse_lexed};
+use super::token::Token;
 use crate::diagnostic::Diagnostic;
 use crate::span::{FileId, Span};
 use cursor::Cursor;
+
+const MOST_ROUNDS: usize = 6;
 
 /// Nothing was formatted: the text has mistakes, or its layout would have changed what it says.
 #[derive(Clone, Debug)]
@@ -28,24 +31,38 @@ pub struct FormatRefused {
 
 pub fn format(file: FileId, source: &str) -> Result<String, FormatRefused> {
     let lexed = lex(file, source);
-    let tokens = lexed.tokens.clone();
+    let mut tokens = lexed.tokens.clone();
     let parsed = parse_lexed(file, source, lexed);
     if !parsed.diagnostics.is_empty() {
         return Err(FormatRefused { diagnostics: parsed.diagnostics });
     }
-    let mut cursor = Cursor::new(source, &tokens, &parsed.comments);
+    let mut formatted = layout(source, &tokens, &parsed);
+    // A comment in an odd place can be moved to a line of its own, which is then a reason for another layout.
+    for round in 1..=MOST_ROUNDS {
+        let lexed = lex(file, &formatted);
+        tokens.clone_from(&lexed.tokens);
+        let again = parse_lexed(file, &formatted, lexed);
+        if let Some(span) = changed(file, source, &parsed, &formatted, &again) {
+            let message = "the layout of this would change the program, so nothing was written";
+            let diagnostic = Diagnostic::new(&codes::LAYOUT_CHANGED, span, message)
+                .help("this is a fault of `edge fmt`: please report it");
+            return Err(FormatRefused { diagnostics: vec![diagnostic] });
+        }
+        let next = layout(&formatted, &tokens, &again);
+        // What is given back has been read again.
+        if next == formatted || round == MOST_ROUNDS {
+            break;
+        }
+        formatted = next;
+    }
+    Ok(formatted)
+}
+
+fn layout(source: &str, tokens: &[Token], parsed: &Parsed) -> String {
+    let mut cursor = Cursor::new(source, tokens, &parsed.comments);
     let mut docs = Vec::new();
     cursor.program(&parsed.program, &mut docs);
-    let formatted = doc::print(&docs);
-    let again = parse(file, &formatted);
-    match changed(file, source, &parsed, &formatted, &again) {
-        None => Ok(formatted),
-        Some(span) => {
-            let message = "the layout of this would change the program, so nothing was written";
-            let diagnostic = Diagnostic::new(&codes::LAYOUT_CHANGED, span, message);
-            Err(FormatRefused { diagnostics: vec![diagnostic.help("this is a fault of `edge fmt`: please report it")] })
-        }
-    }
+    doc::print(&docs)
 }
 
 /// The place of the first statement or comment that the formatted text does not say in the same way.

@@ -6,11 +6,22 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::span::FileId;
 use crate::syntax::ast::*;
 use crate::syntax::codes;
+use std::collections::HashSet;
 
 pub struct Build<'s> {
     pub(super) file: FileId,
     pub(super) source: &'s str,
     pub(super) noted: Vec<Noted>,
+    /// What was said about an expression, by where it begins: looking for it in the expression would be quadratic.
+    said: HashSet<(usize, Said)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Said {
+    /// Its chain of this level mixes operators.
+    Mixed(u8),
+    HasPlacement,
+    HasTwo,
 }
 
 pub(super) struct Noted {
@@ -21,7 +32,7 @@ pub(super) struct Noted {
 
 impl<'s> Build<'s> {
     pub fn new(file: FileId, source: &'s str) -> Build<'s> {
-        Build { file, source, noted: Vec::new() }
+        Build { file, source, noted: Vec::new(), said: HashSet::new() }
     }
 
     pub fn span(&self, l: usize, r: usize) -> Span {
@@ -123,7 +134,7 @@ impl<'s> Build<'s> {
             ExprKind::Chain { first: head, rest } if rest[0].op.level() == op.level() => {
                 let before = rest[rest.len() - 1].op;
                 // Said at the first mix, not again at those that follow from it.
-                if !before.mixes_with(op) && rest.windows(2).all(|w| w[0].op.mixes_with(w[1].op)) {
+                if !before.mixes_with(op) && self.said.insert((l, Said::Mixed(op.level()))) {
                     self.mixed(before, &link);
                 }
                 (head, rest)
@@ -188,7 +199,8 @@ impl<'s> Build<'s> {
             kind => (Box::new(Expr { kind, span: e.span }), Vec::new()),
         };
         if let Tail::At(place) = &t
-            && tails.iter().filter(|t| matches!(t, Tail::At(_))).count() == 1
+            && !self.said.insert((l, Said::HasPlacement))
+            && self.said.insert((l, Said::HasTwo))
         {
             self.note(&codes::REPEATED_POLICY, place.span, "this operation has a placement already")
                 .help

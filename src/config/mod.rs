@@ -6,6 +6,7 @@
 
 pub mod clouds;
 mod expand;
+pub mod inventory;
 pub mod yaml;
 
 use crate::transport::network;

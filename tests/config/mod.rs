@@ -1,6 +1,8 @@
 //! clouds.yaml against openstacksdk: each folder here holds files, and in expected.json what openstacksdk made of them
 //! (`oracle.py` wrote it). The home directory is /home/op, as there.
 
+mod inventory;
+
 use edge::config::{Cloud, Environment, load_clouds};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};

@@ -1,0 +1,424 @@
+//! edge.yaml: the sites that an operator has chosen, with labels, groups, accounts and guards.
+//!
+//! It holds no credentials: a site names an entry of clouds.yaml (`cloud`) or a context of the kubeconfig (`context`).
+//! The hard idea is that the inventory of the language and the ways to connect come from one text, and that a site
+//! declared in a program (`site A = openstack(cloud: "a")`) connects in the same way: see `connection`.
+
+use super::yaml::{Kind, Map, Node};
+use super::{Clouds, Connection, Environment, Problem, Severity, read};
+use edge_lang::diagnostic::nearest;
+use edge_lang::eval::Unreachable;
+use edge_lang::inventory::{Inventory, Site};
+use edge_lang::model::names::{unfold, unfold_at_most};
+use indexmap::IndexMap;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Sites of one inventory.
+const MOST: usize = 1_000_000;
+/// How a site may be reached, by stack; the first one tells the stack where it is not written.
+const WAYS: &[(&str, &[&str])] = &[
+    ("openstack", &["cloud", "region", "interface", "project"]),
+    ("kubernetes", &["context", "namespace"]),
+    ("http", &["url", "app"]),
+];
+
+#[derive(Clone, Debug, Default)]
+pub struct Sites {
+    pub inventory: Inventory,
+    /// By site and account: what is different from the site's own connection.
+    pub accounts: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Settings>>,
+    pub guards: BTreeMap<Arc<str>, Guards>,
+    pub defaults: Defaults,
+    pub problems: Vec<Problem>,
+    pub file: Option<PathBuf>,
+}
+
+pub type Settings = BTreeMap<Arc<str>, Arc<str>>;
+
+/// What may be done at a site; checked before sending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Guards {
+    /// Nothing is changed there.
+    pub protect: bool,
+    /// Operations, as `server.create` or `image.*`; empty: all.
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
+    /// How many of an operation in one run.
+    pub limits: BTreeMap<String, u64>,
+    /// Requests at once.
+    pub in_flight: Option<usize>,
+}
+
+/// What holds where a program says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Defaults {
+    pub timeout: Option<Duration>,
+    pub unreachable: Option<Unreachable>,
+    pub in_flight: Option<usize>,
+}
+
+impl Guards {
+    /// Whether an operation may be sent, by `allow` and `deny`.
+    pub fn permit(&self, resource: &str, operation: &str) -> bool {
+        let named = |pattern: &String| match pattern.split_once('.') {
+            Some((r, o)) => (r == "*" || r == resource) && (o == "*" || o == operation),
+            None => pattern == "*" || pattern == resource,
+        };
+        (self.allow.is_empty() || self.allow.iter().any(named)) && !self.deny.iter().any(named)
+    }
+}
+
+/// The inventory: of the file given, of edge.yaml in the working directory, or the clouds themselves.
+pub fn load(environment: &Environment, file: Option<&Path>, clouds: &Clouds) -> Sites {
+    let mut sites = Sites::default();
+    let path = file.map(Path::to_path_buf).unwrap_or_else(|| environment.working_directory.join("edge.yaml"));
+    let path = environment.working_directory.join(path);
+    match read(&path) {
+        None if file.is_some() => sites.wrong(0, None, "", format!("cannot read `{}`", path.display())),
+        None => of_clouds(&mut sites, clouds),
+        Some(node) => {
+            sites.file = Some(path);
+            sites.inventory.declared = true;
+            match node {
+                Ok(node) => sites.fill(node),
+                Err(e) => sites.wrong(e.line, None, "", e.message),
+            }
+        }
+    }
+    sites
+}
+
+/// Without an inventory each cloud is a site, and each region of one that has several.
+fn of_clouds(sites: &mut Sites, clouds: &Clouds) {
+    for cloud in &clouds.clouds {
+        let region = cloud.region.as_deref().filter(|_| cloud.one_of_many);
+        let name: Arc<str> = region.map_or_else(|| cloud.name.clone(), |r| format!("{}-{r}", cloud.name)).into();
+        if sites.inventory.id(&name).is_some() {
+            sites.wrong(cloud.line, Some(&name), "", "two clouds have this name".into());
+            continue;
+        }
+        let mut connection: Settings = [("cloud".into(), cloud.name.as_str().into())].into();
+        connection.extend(region.map(|r| ("region".into(), r.into())));
+        sites.inventory.add(Site { name, stack: "openstack".into(), connection, ..Site::default() });
+    }
+}
+
+/// How to reach a site, declared in the inventory or in a program, with an account of it or its own.
+pub fn connection(sites: &Sites, site: &Site, account: Option<&str>, clouds: &Clouds) -> Result<Connection, String> {
+    let mut settings = site.connection.clone();
+    if let Some(account) = account {
+        let accounts = sites.accounts.get(&site.name);
+        let other = accounts
+            .and_then(|a| a.get(account))
+            .ok_or_else(|| format!("`{}` has no account `{account}`", site.name))?;
+        settings.extend(other.clone());
+    }
+    let text = |key: &str| settings.get(key).map(|v| v.to_string());
+    if &*site.stack != "openstack" {
+        let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        return Ok(Connection { site: site.name.to_string(), stack: site.stack.to_string(), cloud: None, settings });
+    }
+    let name = text("cloud").ok_or_else(|| format!("`{}` names no `cloud` of clouds.yaml", site.name))?;
+    let region = text("region");
+    let found = clouds.get(&name, region.as_deref()).or_else(|| {
+        // A region that clouds.yaml does not list is still one that the catalog may have.
+        clouds.get(&name, None).filter(|c| !c.one_of_many)
+    });
+    let mut cloud = found.cloned().ok_or_else(|| match (clouds.get(&name, None), &region) {
+        (Some(_), Some(region)) => format!("`{}`: the cloud `{name}` has no region `{region}`", site.name),
+        _ => format!("`{}`: {}", site.name, clouds.why_not(&name)),
+    })?;
+    cloud.region = region.or(cloud.region);
+    if let Some(interface) = text("interface") {
+        cloud.interfaces = vec![interface];
+    }
+    let connection = Connection::openstack(site.name.to_string(), cloud);
+    Ok(text("project").map_or(connection.clone(), |project| connection.in_project(&project)))
+}
+
+impl Sites {
+    fn wrong(&mut self, line: usize, entry: Option<&str>, key: &str, message: String) {
+        let key = Some(key).filter(|k| !k.is_empty()).map(str::to_string);
+        let (file, entry) = (self.file.clone(), entry.map(str::to_string));
+        self.problems.push(Problem { file, line, entry, key, message, severity: Severity::Error });
+    }
+
+    fn fill(&mut self, root: Node) {
+        let Some(map) = self.map(&root, None, "") else { return };
+        self.only(&map, None, &["sites", "groups", "defaults"]);
+        if let Some(sites) = map.get("sites").and_then(|node| self.map(node, None, "sites")) {
+            // Composed sites name the others, which may stand below them.
+            let (composed, plain): (Map, Map) =
+                sites.into_iter().partition(|(_, n)| n.map().is_some_and(|m| m.contains_key("compose")));
+            plain.iter().for_each(|(name, node)| self.site(name, node));
+            composed.iter().for_each(|(name, node)| self.composed(name, node));
+        }
+        if let Some(groups) = map.get("groups").and_then(|node| self.map(node, None, "groups")) {
+            groups.iter().for_each(|(name, node)| self.group(name, node));
+        }
+        if let Some(defaults) = map.get("defaults").and_then(|node| self.map(node, None, "defaults")) {
+            self.only(&defaults, None, &["timeout", "unreachable", "in_flight"]);
+            self.defaults.timeout = self.value(&defaults, None, "timeout", "a time like 90s, 2min or 1h", time);
+            self.defaults.in_flight = self.value(&defaults, None, "in_flight", "a number from 1 on", count);
+            self.defaults.unreachable =
+                self.value(&defaults, None, "unreachable", "one of fail, defer, skip", unreachable);
+        }
+    }
+
+    fn names(&mut self, pattern: &str, line: usize) -> Vec<String> {
+        let room = MOST - self.inventory.len();
+        match unfold_at_most(pattern, room) {
+            Ok(names) => names,
+            Err(e) => {
+                self.wrong(line, Some(pattern), "", e.to_string());
+                Vec::new()
+            }
+        }
+    }
+
+    fn site(&mut self, pattern: &str, node: &Node) {
+        let empty = Node { line: node.line, kind: Kind::Map(Map::new()) };
+        let Some(map) = self.map(if node.is_null() { &empty } else { node }, Some(pattern), "") else { return };
+        let ways = WAYS.iter().flat_map(|(_, keys)| keys.iter().copied());
+        let known: Vec<&str> = ["stack", "labels", "accounts", "protect", "allow", "deny", "limits", "in_flight"]
+            .into_iter()
+            .chain(ways)
+            .collect();
+        self.only(&map, Some(pattern), &known);
+        let written = map.get("stack").and_then(Node::scalar);
+        let told = WAYS.iter().find(|(_, keys)| map.contains_key(keys[0])).map(|(stack, _)| stack.to_string());
+        let Some(stack) = written.or(told) else {
+            let message =
+                "how is it reached? `cloud: NAME` of clouds.yaml, `context: NAME` of the kubeconfig, or `url: ...`";
+            return self.wrong(node.line, Some(pattern), "", message.into());
+        };
+        let Some((_, keys)) = WAYS.iter().find(|(name, _)| *name == stack) else {
+            let near = nearest(&stack, WAYS.iter().map(|(name, _)| *name))
+                .map(|n| format!("; `{n}` is one"))
+                .unwrap_or_default();
+            return self.wrong(map["stack"].line, Some(pattern), "stack", format!("no stack `{stack}`{near}"));
+        };
+        let names = self.names(pattern, node.line);
+        let count = names.len();
+        let labels = self.texts(&map, pattern, "labels");
+        let connection: IndexMap<String, Node> =
+            map.iter().filter(|(k, _)| keys.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let Some(connections) = self.spread(&connection, pattern, count) else { return };
+        let Some(labels) = self.spread(&labels, pattern, count) else { return };
+        let mut accounts: Vec<(String, Vec<Settings>)> = Vec::new();
+        if let Some(all) = map.get("accounts").and_then(|n| self.map(n, Some(pattern), "accounts")) {
+            for (account, node) in &all {
+                let Some(values) = self.map(node, Some(pattern), &format!("accounts.{account}")) else { continue };
+                self.only(&values, Some(pattern), keys);
+                let Some(spread) = self.spread(&values, pattern, count) else { continue };
+                accounts.push((account.clone(), spread));
+            }
+        }
+        let guards = self.guards(&map, pattern);
+        for (i, (name, (connection, labels))) in names.iter().zip(connections.into_iter().zip(labels)).enumerate() {
+            let name: Arc<str> = name.as_str().into();
+            if self.inventory.id(&name).is_some() {
+                self.wrong(node.line, Some(pattern), "", format!("the site `{name}` is declared twice"));
+                continue;
+            }
+            let of = accounts.iter().map(|(account, spread)| (account.as_str().into(), spread[i].clone()));
+            let of: BTreeMap<Arc<str>, Settings> = of.collect();
+            if !of.is_empty() {
+                self.accounts.insert(name.clone(), of);
+            }
+            if guards != Guards::default() {
+                self.guards.insert(name.clone(), guards.clone());
+            }
+            self.inventory.add(Site { name, stack: stack.as_str().into(), labels, connection, ..Site::default() });
+        }
+    }
+
+    /// Values for each site of a range: a value with a range of its own gives one to each, any other is all of theirs.
+    fn spread(&mut self, map: &Map, pattern: &str, count: usize) -> Option<Vec<Settings>> {
+        let mut all = vec![Settings::new(); count];
+        for (key, node) in map {
+            let Some(text) = node.scalar() else {
+                self.wrong(node.line, Some(pattern), key, format!("one value is expected, this is {}", node.what()));
+                return None;
+            };
+            let values =
+                if text.contains('[') && pattern.contains('[') { unfold(&text) } else { Ok(vec![text.clone()]) };
+            match values {
+                Ok(values) if values.len() == count => {
+                    all.iter_mut().zip(values).for_each(|(s, v)| {
+                        s.insert(key.as_str().into(), v.into());
+                    });
+                }
+                Ok(values) if values.len() == 1 => {
+                    let (key, value): (Arc<str>, Arc<str>) = (key.as_str().into(), values[0].as_str().into());
+                    all.iter_mut().for_each(|s| {
+                        s.insert(key.clone(), value.clone());
+                    });
+                }
+                Ok(values) => {
+                    let message = format!("`{text}` gives {} values to {count} sites", values.len());
+                    self.wrong(node.line, Some(pattern), key, message);
+                    return None;
+                }
+                Err(e) => {
+                    self.wrong(node.line, Some(pattern), key, e.to_string());
+                    return None;
+                }
+            }
+        }
+        Some(all)
+    }
+
+    fn guards(&mut self, map: &Map, pattern: &str) -> Guards {
+        let truth = |node: &Node| match node.kind {
+            Kind::Bool(value) => Some(value),
+            _ => None,
+        };
+        let mut limits = BTreeMap::new();
+        if let Some(all) = map.get("limits").and_then(|n| self.map(n, Some(pattern), "limits")) {
+            for key in all.keys() {
+                let whole = |n: &Node| n.scalar().and_then(|t| t.parse::<u64>().ok());
+                limits.extend(self.value(&all, Some(pattern), key, "a whole number", whole).map(|n| (key.clone(), n)));
+            }
+        }
+        Guards {
+            protect: self.value(map, Some(pattern), "protect", "true or false", truth).unwrap_or_default(),
+            allow: self.value(map, Some(pattern), "allow", "a list of operations", words).unwrap_or_default(),
+            deny: self.value(map, Some(pattern), "deny", "a list of operations", words).unwrap_or_default(),
+            in_flight: self.value(map, Some(pattern), "in_flight", "a number from 1 on", count),
+            limits,
+        }
+    }
+
+    fn composed(&mut self, name: &str, node: &Node) {
+        let Some(map) = self.map(node, Some(name), "") else { return };
+        self.only(&map, Some(name), &["compose", "labels"]);
+        let mut parts = BTreeMap::new();
+        for (service, of) in &self.texts(&map, name, "compose") {
+            let wanted = of.scalar().unwrap_or_default();
+            match self.inventory.id(&wanted) {
+                Some(id) => {
+                    parts.insert(Arc::from(service.as_str()), id);
+                }
+                None => {
+                    let message = self.no_site(&wanted);
+                    self.wrong(of.line, Some(name), &format!("compose.{service}"), message);
+                    return;
+                }
+            }
+        }
+        if self.inventory.id(name).is_some() {
+            return self.wrong(node.line, Some(name), "", format!("the site `{name}` is declared twice"));
+        }
+        let labels = self.texts(&map, name, "labels");
+        let labels = labels.iter().filter_map(|(k, v)| Some((k.as_str().into(), v.scalar()?.into()))).collect();
+        self.inventory.add(Site { name: name.into(), labels, composed: Some(parts), ..Site::default() });
+    }
+
+    fn group(&mut self, name: &str, node: &Node) {
+        let Some(texts) = words(node) else {
+            return self.wrong(node.line, Some(name), "groups", "a list of sites is expected".into());
+        };
+        let mut members = Vec::new();
+        for text in texts {
+            match unfold(&text) {
+                Err(e) => self.wrong(node.line, Some(name), "groups", e.to_string()),
+                Ok(sites) => {
+                    for site in sites {
+                        match (self.inventory.id(&site), self.inventory.groups.get(site.as_str())) {
+                            (Some(id), _) => members.push(id),
+                            (None, Some(group)) => members.extend(group.iter()),
+                            (None, None) => {
+                                let message = self.no_site(&site);
+                                self.wrong(node.line, Some(name), "groups", message);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        self.inventory.groups.insert(name.into(), members.into_iter().collect());
+    }
+
+    fn no_site(&self, name: &str) -> String {
+        match nearest(name, self.inventory.iter().map(|(_, s)| &*s.name)) {
+            Some(near) => format!("no site named `{name}`; `{near}` is there"),
+            None => format!("no site named `{name}`"),
+        }
+    }
+
+    fn map(&mut self, node: &Node, entry: Option<&str>, key: &str) -> Option<Map> {
+        let map = node.map().cloned();
+        if map.is_none() {
+            self.wrong(node.line, entry, key, format!("a mapping is expected, this is {}", node.what()));
+        }
+        map
+    }
+
+    /// A mapping of words to values, empty where it is not written.
+    fn texts(&mut self, map: &Map, entry: &str, key: &str) -> Map {
+        map.get(key).and_then(|node| self.map(node, Some(entry), key)).unwrap_or_default()
+    }
+
+    fn value<T>(
+        &mut self,
+        map: &Map,
+        entry: Option<&str>,
+        key: &str,
+        expected: &str,
+        of: impl Fn(&Node) -> Option<T>,
+    ) -> Option<T> {
+        let node = map.get(key)?;
+        let value = of(node);
+        if value.is_none() {
+            self.wrong(node.line, entry, key, format!("{expected} is expected, this is {}", node.what()));
+        }
+        value
+    }
+
+    fn only(&mut self, map: &Map, entry: Option<&str>, known: &[&str]) {
+        for (key, node) in map.iter().filter(|(k, _)| !known.contains(&k.as_str())) {
+            let near = nearest(key, known.iter().copied()).map(|n| format!("; is `{n}` meant?")).unwrap_or_default();
+            self.wrong(node.line, entry, key, format!("no such key{near}"));
+        }
+    }
+}
+
+fn words(node: &Node) -> Option<Vec<String>> {
+    match node.list() {
+        Some(list) => list.iter().map(Node::scalar).collect(),
+        None => node.scalar().map(|text| vec![text]),
+    }
+}
+
+fn count(node: &Node) -> Option<usize> {
+    node.scalar()?.parse().ok().filter(|n| *n > 0)
+}
+
+fn unreachable(node: &Node) -> Option<Unreachable> {
+    Some(match node.scalar()?.as_str() {
+        "fail" => Unreachable::Fail,
+        "defer" => Unreachable::Defer,
+        "skip" => Unreachable::Skip,
+        _ => return None,
+    })
+}
+
+/// As the language writes it: `90s`, `2min`, `1h`.
+fn time(node: &Node) -> Option<Duration> {
+    let text = node.scalar()?;
+    let unit = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text[..unit].parse().ok()?;
+    let seconds = match text[unit..].trim() {
+        "ms" => return Some(Duration::from_millis(number)),
+        "s" => 1,
+        "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.checked_mul(seconds).map(Duration::from_secs)
+}

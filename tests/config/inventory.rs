@@ -1,0 +1,133 @@
+//! edge.yaml, through the doors that commands use: load, then connect.
+
+use super::environment;
+use edge::config::inventory::{self, Sites};
+use edge::config::{Clouds, load_clouds};
+use edge_lang::eval::Unreachable;
+use std::time::Duration;
+
+const CLOUDS: &str = "
+clouds:
+  zone1: {region_name: RegionOne, auth: {auth_url: http://k1/v3, username: op, password: secret, project_name: demo}}
+  zone1-admin: {auth: {auth_url: http://k1/v3, username: root, password: secret}}
+  many: {regions: [A, B], auth: {auth_url: http://k2/v3, username: op, password: secret}}
+  edge-001: {auth: {auth_url: http://e1/v3, username: op, password: secret}}
+  edge-002: {auth: {auth_url: http://e2/v3, username: op, password: secret}}
+";
+
+fn load(text: Option<&str>) -> (Sites, Clouds) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("clouds.yaml"), CLOUDS).unwrap();
+    if let Some(text) = text {
+        std::fs::write(directory.path().join("edge.yaml"), text).unwrap();
+    }
+    let environment = environment(directory.path());
+    let clouds = load_clouds(&environment);
+    let mut sites = inventory::load(&environment, None, &clouds);
+    // Where the file is does not matter to the messages below.
+    sites.problems.iter_mut().for_each(|p| p.file = None);
+    (sites, clouds)
+}
+
+fn names(sites: &Sites) -> Vec<String> {
+    sites.inventory.iter().map(|(_, s)| s.name.to_string()).collect()
+}
+
+#[test]
+fn without_an_inventory_the_clouds_are_the_sites() {
+    let (sites, clouds) = load(None);
+    assert_eq!(names(&sites), ["zone1", "zone1-admin", "many-A", "many-B", "edge-001", "edge-002"]);
+    assert!(!sites.inventory.declared && sites.problems.is_empty());
+    let site = sites.inventory.iter().find(|(_, s)| &*s.name == "many-B").unwrap().1;
+    let connection = inventory::connection(&sites, site, None, &clouds).unwrap();
+    assert_eq!(connection.cloud.unwrap().region.as_deref(), Some("B"));
+}
+
+#[test]
+fn sites_ranges_groups_accounts_and_guards() {
+    let (sites, clouds) = load(Some(
+        "
+sites:
+  Zone1:
+    cloud: zone1
+    labels: {region: nantes, rack: 7}
+    accounts: {admin: {cloud: zone1-admin}, other: {project: shop}}
+    protect: yes
+    deny: [server.delete, 'image.*']
+    limits: {server.create: 5}
+  'edge-[001-002]': {cloud: 'edge-[001-002]', labels: {tier: edge, rack: 'r[1-2]'}, in_flight: 2}
+  Mix: {compose: {compute: Zone1, image: edge-001}}
+  K1: {context: k-1}
+groups:
+  west: [Zone1, 'edge-[001-002]']
+  all: [west, K1]
+defaults: {timeout: 2min, unreachable: defer, in_flight: 8}
+",
+    ));
+    assert_eq!(sites.problems, []);
+    assert_eq!(names(&sites), ["Zone1", "edge-001", "edge-002", "K1", "Mix"]);
+    assert!(sites.inventory.declared);
+    let site = |name: &str| sites.inventory.get(sites.inventory.id(name).unwrap()).unwrap();
+    assert_eq!(site("edge-002").labels.get("rack").map(|v| &**v), Some("r2"));
+    assert_eq!(site("Zone1").labels.get("rack").map(|v| &**v), Some("7"));
+    assert_eq!(site("K1").stack.as_ref(), "kubernetes");
+    assert_eq!(sites.inventory.instance(sites.inventory.id("Mix").unwrap(), "image"), sites.inventory.id("edge-001"));
+    assert_eq!(sites.inventory.groups["all"].iter().count(), 4);
+    let connect = |name: &str, account| inventory::connection(&sites, site(name), account, &clouds);
+    let auth_url = |name: &str, account| {
+        connect(name, account).unwrap().cloud.unwrap().auth.value("auth_url").unwrap().to_string()
+    };
+    assert_eq!(auth_url("edge-002", None), "http://e2/v3");
+    let of = |account| connect("Zone1", account).unwrap().cloud.unwrap().auth;
+    assert_eq!(of(None).value("username"), Some("op"));
+    assert_eq!(of(Some("admin")).value("username"), Some("root"));
+    assert_eq!(of(Some("other")).value("project_name"), Some("shop"));
+    assert_eq!(connect("Zone1", Some("nobody")).unwrap_err(), "`Zone1` has no account `nobody`");
+    let guards = &sites.guards["Zone1"];
+    assert!(guards.protect && guards.limits["server.create"] == 5);
+    assert!(
+        guards.permit("server", "create") && !guards.permit("server", "delete") && !guards.permit("image", "create")
+    );
+    assert_eq!(sites.guards["edge-001"].in_flight, Some(2));
+    assert_eq!(sites.defaults.timeout, Some(Duration::from_secs(120)));
+    assert_eq!(sites.defaults.unreachable, Some(Unreachable::Defer));
+}
+
+#[test]
+fn one_mistake_does_not_hide_the_next() {
+    let (sites, clouds) = load(Some(
+        "
+sites:
+  A: {clod: zone1}
+  B: {cloud: zone9}
+  C: {cloud: zone1, labels: [x]}
+  'n[1-3]': {cloud: 'm[1-2]'}
+  D: {stack: opnstack, cloud: zone1}
+  M: {compose: {image: Z}}
+  'huge[1-99999999]': {cloud: zone1}
+groups: {g: [B, Bb]}
+defaults: {timeout: soon, unreachable: maybe}
+sits: {}
+",
+    ));
+    let problems: Vec<String> = sites.problems.iter().map(|p| format!("{}: {p}", p.line)).collect();
+    assert_eq!(
+        problems,
+        [
+            "12: `sits`: no such key; is `sites` meant?",
+            "3: `A`: `clod`: no such key; is `cloud` meant?",
+            "3: `A`: how is it reached? `cloud: NAME` of clouds.yaml, `context: NAME` of the kubeconfig, or `url: ...`",
+            "5: `C`: `labels`: a mapping is expected, this is a list",
+            "6: `n[1-3]`: `cloud`: `m[1-2]` gives 2 values to 3 sites",
+            "7: `D`: `stack`: no stack `opnstack`; `openstack` is one",
+            "9: `huge[1-99999999]`: this stands for more than 999998 names",
+            "8: `M`: `compose.image`: no site named `Z`; `B` is there",
+            "10: `g`: `groups`: no site named `Bb`; `B` is there",
+            "11: `timeout`: a time like 90s, 2min or 1h is expected, this is text",
+            "11: `unreachable`: one of fail, defer, skip is expected, this is text",
+        ]
+    );
+    let site = sites.inventory.iter().find(|(_, s)| &*s.name == "B").unwrap().1;
+    let why = inventory::connection(&sites, site, None, &clouds).unwrap_err();
+    assert_eq!(why, "`B`: no cloud named `zone9` in clouds.yaml; `zone1` is there");
+}

@@ -10,6 +10,8 @@ mod library;
 mod syntax;
 
 mod config;
+mod sim;
 
 #[path = "suite/syntax_fuzz.rs"]
 mod syntax_fuzz;
+

@@ -11,6 +11,7 @@ mod description;
 pub mod expr;
 mod operation;
 mod protocol;
+pub mod render;
 mod request;
 
 pub use compile::{Text, compile};

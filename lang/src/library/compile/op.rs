@@ -31,7 +31,10 @@ pub fn op(cx: &mut Cx<'_>, mut names: Names, declared: Declared<'_>) -> Op {
     let params = types::params(cx, &mut names, declared.params);
     let result = declared.result.map(|t| types::ty(cx, t));
     let mut sides = Sides::default();
-    let body = lines(cx, &mut names, declared.lines, Some(&mut sides));
+    let mut body = lines(cx, &mut names, declared.lines, Some(&mut sides));
+    if declared.read {
+        repeatable(&mut body);
+    }
     if sides.undo.is_none() && !declared.read {
         let message = format!("`{}` does not say how it is undone", declared.name.text);
         cx.report(&codes::NO_UNDO, declared.name.span, message).help(
@@ -52,6 +55,20 @@ pub fn op(cx: &mut Cx<'_>, mut names: Names, declared: Declared<'_>) -> Op {
         until: sides.until,
         doc: cx.documentation(declared.name.span),
         span: declared.name.span,
+    }
+}
+
+/// What changes nothing may be sent again.
+fn repeatable(body: &mut [Instruction]) {
+    for instruction in body {
+        match instruction {
+            Instruction::Send(template) => template.repeatable = true,
+            Instruction::If { then, otherwise, .. } => {
+                repeatable(then);
+                repeatable(otherwise);
+            }
+            _ => {}
+        }
     }
 }
 

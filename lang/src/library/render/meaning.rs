@@ -1,0 +1,42 @@
+//! What an answer means that is no success. 409 alone means six things, so descriptions say it by status, code and
+//! text; here are the rules that hold where they say nothing.
+
+use crate::library::{AnswerKind, On};
+
+/// What was asked. That something is not there is proof only from itself: elsewhere a 404 may speak of another thing, or
+/// of an operation that the version does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The resource's own `get` or `delete`.
+    Itself,
+    Else,
+}
+
+/// `rules` in the order in which they are asked: of the request, the operation, the resource (its shape's last), the
+/// service. The first that fits holds. `text` is what the answer says, `code` the service's own code for it.
+pub fn classify(status: u16, code: Option<&str>, text: &str, asked: Asked, rules: &[&[On]]) -> AnswerKind {
+    if (200..300).contains(&status) {
+        return AnswerKind::Done;
+    }
+    let fits = |on: &&On| {
+        on.status == status
+            && on.code.as_deref().is_none_or(|c| code == Some(c))
+            && on.text.as_deref().is_none_or(|t| contains(text, t))
+    };
+    if let Some(on) = rules.iter().copied().flatten().find(fits) {
+        return on.kind;
+    }
+    match status {
+        401 | 403 => AnswerKind::Denied,
+        404 | 410 if asked == Asked::Itself => AnswerKind::Absent,
+        408 => AnswerKind::Unknown,
+        429 => AnswerKind::Busy,
+        300..500 => AnswerKind::Refused,
+        _ => AnswerKind::Unknown,
+    }
+}
+
+/// Whatever the case: servers change it between versions.
+fn contains(text: &str, part: &str) -> bool {
+    text.to_lowercase().contains(&part.to_lowercase())
+}

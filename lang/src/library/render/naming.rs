@@ -1,0 +1,65 @@
+//! Names and ids. Servers find by name loosely (substrings, any case, regular expressions, or not at all), so what they
+//! find is compared here, exactly.
+
+use super::answer::Row;
+use crate::diagnostic::nearest;
+use crate::library::Resource;
+use serde_json::Value as Json;
+
+/// What a name leads to among rows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Chosen {
+    /// The place of the only row.
+    One(usize),
+    /// None; the name that was most likely meant.
+    None(Option<String>),
+    /// Several, by their places.
+    Several(Vec<usize>),
+}
+
+/// Whether a row has exactly that name.
+pub fn has_name(resource: &Resource, row: &Row, name: &str) -> bool {
+    match &resource.named {
+        Some(named) if named.by.len() == 1 => row.fields.get(&named.by[0]).and_then(Json::as_str) == Some(name),
+        _ => row.fields.get("name").and_then(Json::as_str) == Some(name),
+    }
+}
+
+/// Of all rows that a search found, the one that is meant: by its name, and where none has it by its id.
+pub fn choose(resource: &Resource, rows: &[Row], name: &str) -> Chosen {
+    let places = |fits: &dyn Fn(&Row) -> bool| -> Vec<usize> {
+        rows.iter().enumerate().filter(|(_, r)| fits(r)).map(|(i, _)| i).collect()
+    };
+    let mut found = places(&|r| has_name(resource, r, name));
+    if found.is_empty() {
+        found = places(&|r| r.id.as_deref() == Some(name));
+    }
+    match &found[..] {
+        [one] => Chosen::One(*one),
+        [] => {
+            let by = resource.named.as_ref().and_then(|n| n.by.first()).map_or("name", |n| n);
+            let names = rows.iter().filter_map(|r| r.fields.get(by)?.as_str());
+            Chosen::None(nearest(name, names).map(str::to_string))
+        }
+        _ => Chosen::Several(found),
+    }
+}
+
+/// Whether a text looks like an id of the resource, to be read as one before it is searched as a name: a UUID, with or
+/// without dashes, or whatever names a resource whose name is its id.
+pub fn looks_like_id(resource: &Resource, text: &str) -> bool {
+    use crate::library::Source;
+    let path = |name: &str| match resource.fields.get(name).map(|f| &f.from) {
+        Some(Source::Body { path, each: None }) => Some(path.clone()),
+        _ => None,
+    };
+    let by = resource.named.as_ref().and_then(|n| n.by.first());
+    if let Some(by) = by
+        && path("id").is_some_and(|id| Some(id) == path(by))
+    {
+        return true;
+    }
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|g| g.len()).collect();
+    matches!(lengths[..], [32] | [8, 4, 4, 4, 12]) && groups.iter().all(|g| g.bytes().all(|b| b.is_ascii_hexdigit()))
+}

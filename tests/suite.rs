@@ -15,3 +15,8 @@ mod sim;
 #[path = "suite/syntax_fuzz.rs"]
 mod syntax_fuzz;
 
+#[path = "suite/grammar.rs"]
+mod grammar;
+
+#[path = "suite/editors.rs"]
+mod editors;

@@ -4,11 +4,13 @@
 use super::compare::MOST_NESTED;
 use super::{MOST_TEXT, Scope, Table, Value, query};
 use crate::inventory::Inventory;
-use crate::model::SiteSet;
+use crate::model::{SiteSet, names};
 use crate::types::Name;
 use std::fmt::Write;
 use std::time::Duration;
 
+/// Sites that are named one by one.
+const LISTED: usize = 4;
 /// Columns of a listing of whole resources that are shown unless a `select` asks for others.
 const MOST_COLUMNS: usize = 8;
 
@@ -127,12 +129,12 @@ pub(crate) fn harmless(text: &str, lines: bool) -> String {
     }
 }
 
-/// Names of sites, folded where they are many: `edge-[001-500]`; one site is its name.
+/// Names of sites, folded where they are many: `edge-[001-500]`.
 pub fn sites_text(sites: &SiteSet, inventory: &Inventory) -> String {
     let names: Vec<&str> = sites.iter().map(|site| inventory.name(site)).collect();
     match names[..] {
         [] => "no site".into(),
-        [one] => one.into(),
+        _ if names.len() > LISTED => names::fold(&names),
         _ => names.join(", "),
     }
 }

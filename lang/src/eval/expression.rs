@@ -13,11 +13,24 @@ use futures_util::future::BoxFuture;
 use indexmap::IndexMap;
 use std::sync::Arc;
 
+/// Each kind has a future of its own: one that could be any of them would be as large as the largest, on the stack of
+/// every level.
 pub(super) fn eval<'a>(env: &'a Env<'a>, frame: &'a Frame, expr: &'a Expr) -> BoxFuture<'a, Result<Value, Failure>> {
-    if shape::needs_host(expr) {
-        Box::pin(wait(env, frame, expr))
-    } else {
-        Box::pin(std::future::ready(now(env, frame, expr)))
+    if !shape::needs_host(expr) {
+        return Box::pin(std::future::ready(now(env, frame, expr)));
+    }
+    if let Err(failure) = env.tick(expr.span) {
+        return Box::pin(std::future::ready(Err(failure)));
+    }
+    match &expr.kind {
+        ExprKind::Binary { .. } => Box::pin(wait_for_chain(env, frame, expr)),
+        ExprKind::Operation(op) => Box::pin(operation::perform(env, frame, op, &expr.ty)),
+        ExprKind::Builtin { name: Builtin::Copy, args } => Box::pin(operation::copy(env, frame, args, expr)),
+        ExprKind::Query(q) => Box::pin(query::run(env, frame, q, expr)),
+        ExprKind::Call { function, args } => Box::pin(call(env, frame, *function, args, expr.span)),
+        ExprKind::Within { scope, of } => Box::pin(within(env, frame, scope, of)),
+        ExprKind::FilterSites { of, slot, cond } => Box::pin(filter(env, frame, of, *slot, cond)),
+        _ => Box::pin(wait_for_parts(env, frame, expr)),
     }
 }
 
@@ -44,71 +57,65 @@ pub(super) fn now(env: &Env<'_>, frame: &Frame, expr: &Expr) -> Result<Value, Fa
     }
 }
 
-async fn wait(env: &Env<'_>, frame: &Frame, expr: &Expr) -> Result<Value, Failure> {
-    env.tick(expr.span)?;
-    match &expr.kind {
-        ExprKind::Binary { .. } => {
-            let (first, rest) = chain(expr);
-            let mut value = eval(env, frame, first).await?;
-            for link in rest {
-                if decided(&link, &value).is_some() {
-                    continue;
-                }
-                let right = match &value {
-                    // Whether the right side is asked for at all is not known.
-                    Value::Unknown(what) if matches!(link.op, Binary::And | Binary::Or | Binary::Else) => {
-                        let title = if link.op == Binary::And { "if" } else { "unless" };
-                        let title = format!("{title} {}", what.what);
-                        let env = env.section(SectionKind::Perhaps, title, link.right.span);
-                        eval(&env, frame, link.right).await?
-                    }
-                    _ => eval(env, frame, link.right).await?,
-                };
-                value = joined(env, &link, value, right)?;
-            }
-            Ok(value)
+async fn wait_for_chain(env: &Env<'_>, frame: &Frame, expr: &Expr) -> Result<Value, Failure> {
+    let (first, rest) = chain(expr);
+    let mut value = eval(env, frame, first).await?;
+    for link in rest {
+        if decided(&link, &value).is_some() {
+            continue;
         }
-        ExprKind::Operation(op) => operation::perform(env, frame, op, &expr.ty).await,
-        ExprKind::Builtin { name: Builtin::Copy, args } => operation::copy(env, frame, args, expr).await,
-        ExprKind::Query(q) => query::run(env, frame, q, expr).await,
-        ExprKind::Call { function, args } => call(env, frame, *function, args, expr.span).await,
-        ExprKind::Within { scope: inner, of } => {
-            let inner_scope = scope::from_value(env, eval(env, frame, inner).await?, inner.span)?;
-            eval(&env.within(env.scope.merge(&inner_scope)), frame, of).await
-        }
-        ExprKind::FilterSites { of, slot, cond } => {
-            let of_value = eval(env, frame, of).await?;
-            if let Value::Unknown(what) = &of_value {
-                return Ok(unknown(&Type::Sites, format!("those of {} that fit", what.what)));
+        let right = match &value {
+            // Whether the right side is asked for at all is not known.
+            Value::Unknown(what) if matches!(link.op, Binary::And | Binary::Or | Binary::Else) => {
+                let title = if link.op == Binary::And { "if" } else { "unless" };
+                let env = env.section(SectionKind::Perhaps, format!("{title} {}", what.what), link.right.span);
+                eval(&env, frame, link.right).await?
             }
-            let sites = placement::to_sites(&of_value, of.span)?;
-            let asks = shape::needs_host(cond);
-            let (mut frame, mut kept) = (frame.clone(), SiteSet::new());
-            for (i, site) in sites.iter().enumerate() {
-                set(&mut frame, *slot, Value::Site(site));
-                let value = match asks {
-                    false => now(env, &frame, cond)?,
-                    true => eval(&env.iteration(i), &frame, cond).await?,
-                };
-                env.breathe().await;
-                match truth(env, &value, cond.span)? {
-                    Ok(true) => {
-                        kept.insert(site);
-                    }
-                    Ok(false) => {}
-                    Err(what) => return Ok(unknown(&Type::Sites, format!("the sites where {}", what.what))),
-                }
+            _ => eval(env, frame, link.right).await?,
+        };
+        value = joined(env, &link, value, right)?;
+    }
+    Ok(value)
+}
+
+async fn wait_for_parts(env: &Env<'_>, frame: &Frame, expr: &Expr) -> Result<Value, Failure> {
+    let mut values = Vec::new();
+    for part in shape::parts(expr) {
+        values.push(eval(env, frame, part).await?);
+    }
+    combine(env, frame, expr, values)
+}
+
+async fn within(env: &Env<'_>, frame: &Frame, inner: &Expr, of: &Expr) -> Result<Value, Failure> {
+    let inner = scope::from_value(env, eval(env, frame, inner).await?, inner.span)?;
+    let env = env.within(env.scope.merge(&inner));
+    eval(&env, frame, of).await
+}
+
+async fn filter(env: &Env<'_>, frame: &Frame, of: &Expr, slot: Slot, cond: &Expr) -> Result<Value, Failure> {
+    let of_value = eval(env, frame, of).await?;
+    if let Value::Unknown(what) = &of_value {
+        return Ok(unknown(&Type::Sites, format!("those of {} that fit", what.what)));
+    }
+    let sites = placement::to_sites(&of_value, of.span)?;
+    let asks = shape::needs_host(cond);
+    let (mut frame, mut kept) = (frame.clone(), SiteSet::new());
+    for (i, site) in sites.iter().enumerate() {
+        set(&mut frame, slot, Value::Site(site));
+        let value = match asks {
+            false => now(env, &frame, cond)?,
+            true => eval(&env.iteration(i), &frame, cond).await?,
+        };
+        env.breathe().await;
+        match truth(env, &value, cond.span)? {
+            Ok(true) => {
+                kept.insert(site);
             }
-            Ok(Value::Sites(kept))
-        }
-        _ => {
-            let mut values = Vec::new();
-            for part in shape::parts(expr) {
-                values.push(eval(env, frame, part).await?);
-            }
-            combine(env, frame, expr, values)
+            Ok(false) => {}
+            Err(what) => return Ok(unknown(&Type::Sites, format!("the sites where {}", what.what))),
         }
     }
+    Ok(Value::Sites(kept))
 }
 
 async fn call(env: &Env<'_>, frame: &Frame, id: FunctionId, args: &[Expr], span: Span) -> Result<Value, Failure> {

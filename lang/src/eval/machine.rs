@@ -18,9 +18,9 @@ pub const MOST_TEXT: usize = 16 << 20;
 /// Items of a list, rows of a table.
 pub const MOST_ITEMS: usize = 1_000_000;
 /// Expressions and statements evaluated in one run.
-pub const MOST_STEPS: u64 = 100_000_000;
+pub const MOST_STEPS: u64 = if cfg!(test) { 2_000_000 } else { 100_000_000 };
 /// Nesting of what is being evaluated, over all calls.
-const MOST_DEPTH: u32 = 1_500;
+const MOST_DEPTH: u32 = 600;
 /// Evaluations between two chances for others to run, and for the run to be stopped.
 const BREATH: u64 = 2_000;
 

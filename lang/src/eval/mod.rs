@@ -32,3 +32,6 @@ pub use input::input_from_text;
 pub use json::{from_json, to_json};
 pub use machine::{Frame, MOST_ITEMS, MOST_STEPS, MOST_TEXT, Outcome, run, run_in};
 pub use value::*;
+
+#[cfg(test)]
+mod tests;

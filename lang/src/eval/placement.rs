@@ -4,7 +4,7 @@
 use super::expression::{words, wrong};
 use super::machine::Env;
 use super::{Failure, StepKind, Value, codes, sites_text};
-use crate::model::{Placement, Satisfiability, SiteId, SiteSet};
+use crate::model::{Placement, Satisfiability, SiteId, SiteSet, names};
 use crate::program::{CountForm, Operation, PlacementOp};
 use crate::span::Span;
 use crate::types::Type;
@@ -142,20 +142,23 @@ pub(super) fn share(percent: f64, of: usize, up: bool, span: Span) -> Result<usi
 }
 
 /// `sites["edge-[1-50]"]`: every name must be that of a site of the set.
-pub(super) fn named(env: &Env<'_>, of: &Value, names: &Value, span: Span) -> Result<Value, Failure> {
+pub(super) fn named(env: &Env<'_>, of: &Value, text: &Value, span: Span) -> Result<Value, Failure> {
     let among = to_sites(of, span)?;
-    let Value::String(text) = names else { return Err(wrong(names, "a string with names of sites", span)) };
+    let Value::String(text) = text else { return Err(wrong(text, "a string with names of sites", span)) };
     let inventory = env.host().inventory();
+    let unfolded = names::unfold(text)
+        .map_err(|why| Failure::new(&codes::NO_SUCH_SITE, span, format!("this does not name sites: {why}")))?;
+    env.work(unfolded.len() as u64, span)?;
     let mut found = SiteSet::new();
-    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        match inventory.id(name).filter(|site| among.contains(*site)) {
+    for name in unfolded {
+        match inventory.id(&name).filter(|site| among.contains(*site)) {
             Some(site) => {
                 found.insert(site);
             }
             None => {
                 let known = among.iter().map(|site| inventory.name(site));
                 let failure = Failure::new(&codes::NO_SUCH_SITE, span, format!("there is no site `{name}` here"));
-                return Err(match crate::diagnostic::nearest(name, known) {
+                return Err(match crate::diagnostic::nearest(&name, known) {
                     Some(near) => failure.help(format!("the nearest name is `{near}`")),
                     None => failure,
                 });
@@ -179,8 +182,6 @@ pub(super) fn admit(env: &Env<'_>, op: &Operation, placement: &Placement, span: 
         Satisfiability::Unsatisfiable => {
             return Err(Failure::new(&codes::UNSATISFIABLE, span, format!("no set of sites satisfies {}", shown())));
         }
-        // Attempted at every site all the same.
-        Satisfiability::AcceptsNothing if matches!(placement, Placement::AllBut(..)) => {}
         Satisfiability::AcceptsNothing => {
             let message = format!("{} is satisfied by doing nothing", shown());
             return Err(Failure::new(&codes::DOES_NOTHING, span, message)

@@ -58,66 +58,74 @@ pub(super) fn block<'a>(
     })
 }
 
-async fn run_statement(env: &Env<'_>, frame: &mut Frame, statement: &Statement) -> Result<Value, Failure> {
-    env.tick(statement.span)?;
-    match &statement.kind {
-        StatementKind::Expr(expr) => return eval(env, frame, expr).await,
-        StatementKind::Let { slot, value, .. } => {
-            let value = eval(env, frame, value).await?;
-            set(frame, *slot, value);
-        }
-        StatementKind::At { scope, body } => {
-            let inner = scope::from_value(env, eval(env, frame, scope).await?, scope.span)?;
-            let env = env.within(env.scope.merge(&inner));
-            return block(&env, frame, body).await;
-        }
-        StatementKind::If { arms, otherwise } => return branch(env, frame, arms, otherwise.as_ref()).await,
-        StatementKind::For { parallel, slot, name, list, body } => {
-            let items = eval(env, frame, list).await?;
-            let each = Loop { slot: *slot, name, span: list.span, body };
-            match items_of(env, items, list.span)? {
-                Ok(items) if *parallel => each.at_once(env, frame, items).await?,
-                Ok(items) => each.in_order(env, frame, items).await?,
-                Err(unknown) => each.undecided(env, frame, &unknown).await?,
-            }
-        }
-        StatementKind::Parallel(body) => {
-            let begin = env.next();
-            let strands = body.iter().enumerate().map(|(i, statement)| {
-                let (env, mut frame) = (env.strand(begin, i), frame.clone());
-                async move { run_statement_boxed(&env, &mut frame, statement).await.err() }
-            });
-            let failures = futures_util::future::join_all(strands).await;
-            if let Some(failure) = Failure::together(failures.into_iter().flatten().collect()) {
-                return Err(failure);
-            }
-        }
-        StatementKind::Atomic(body) => return atomic(env, frame, body).await,
-        StatementKind::Try { body, slot, otherwise } => {
-            return attempt(env, frame, body, *slot, otherwise, statement.span).await;
-        }
-        StatementKind::Assert { cond, within, why } => {
-            assert(env, frame, cond, within.as_ref(), why.as_ref(), statement.span).await?;
-        }
-        StatementKind::Print(expr) => {
-            let value = eval(env, frame, expr).await?;
-            let settled = compare::unsettled(&value);
-            if let (Some(what), false) = (&settled, env.planning()) {
-                return Err(owed(what, expr.span));
-            }
-            let text = display(&value, env.host().inventory());
-            env.host().print(&text, statement.span, &env.place());
-        }
-    }
-    Ok(Value::Null)
-}
-
-fn run_statement_boxed<'a>(
+/// As with expressions, each kind has a future of its own.
+fn run_statement<'a>(
     env: &'a Env<'a>,
     frame: &'a mut Frame,
     statement: &'a Statement,
 ) -> BoxFuture<'a, Result<Value, Failure>> {
-    Box::pin(run_statement(env, frame, statement))
+    if let Err(failure) = env.tick(statement.span) {
+        return Box::pin(std::future::ready(Err(failure)));
+    }
+    match &statement.kind {
+        StatementKind::Expr(expr) => eval(env, frame, expr),
+        StatementKind::Let { slot, value, .. } => Box::pin(define(env, frame, *slot, value)),
+        StatementKind::At { scope, body } => Box::pin(at(env, frame, scope, body)),
+        StatementKind::If { arms, otherwise } => Box::pin(branch(env, frame, arms, otherwise.as_ref())),
+        StatementKind::For { parallel, slot, name, list, body } => {
+            Box::pin(repeat(env, frame, *parallel, Loop { slot: *slot, name, list, body }))
+        }
+        StatementKind::Parallel(body) => Box::pin(at_once(env, frame, body)),
+        StatementKind::Atomic(body) => Box::pin(atomic(env, frame, body)),
+        StatementKind::Try { body, slot, otherwise } => {
+            Box::pin(attempt(env, frame, body, *slot, otherwise, statement.span))
+        }
+        StatementKind::Assert { cond, within, why } => {
+            Box::pin(assert(env, frame, cond, within.as_ref(), why.as_ref(), statement.span))
+        }
+        StatementKind::Print(expr) => Box::pin(print(env, frame, expr, statement.span)),
+    }
+}
+
+async fn define(env: &Env<'_>, frame: &mut Frame, slot: Slot, value: &Expr) -> Result<Value, Failure> {
+    let value = eval(env, frame, value).await?;
+    set(frame, slot, value);
+    Ok(Value::Null)
+}
+
+async fn at(env: &Env<'_>, frame: &mut Frame, scope: &Expr, body: &Block) -> Result<Value, Failure> {
+    let inner = scope::from_value(env, eval(env, frame, scope).await?, scope.span)?;
+    let env = env.within(env.scope.merge(&inner));
+    block(&env, frame, body).await
+}
+
+async fn repeat(env: &Env<'_>, frame: &mut Frame, parallel: bool, each: Loop<'_>) -> Result<Value, Failure> {
+    let items = eval(env, frame, each.list).await?;
+    match items_of(env, items, each.list.span)? {
+        Ok(items) if parallel => each.at_once(env, frame, items).await?,
+        Ok(items) => each.in_order(env, frame, items).await?,
+        Err(unknown) => each.undecided(env, frame, &unknown).await?,
+    }
+    Ok(Value::Null)
+}
+
+async fn at_once(env: &Env<'_>, frame: &Frame, body: &Block) -> Result<Value, Failure> {
+    let begin = env.next();
+    let strands = body.iter().enumerate().map(|(i, statement)| {
+        let (env, mut frame) = (env.strand(begin, i), frame.clone());
+        async move { run_statement(&env, &mut frame, statement).await.err() }
+    });
+    let failures = futures_util::future::join_all(strands).await;
+    Failure::together(failures.into_iter().flatten().collect()).map_or(Ok(Value::Null), Err)
+}
+
+async fn print(env: &Env<'_>, frame: &Frame, expr: &Expr, span: Span) -> Result<Value, Failure> {
+    let value = eval(env, frame, expr).await?;
+    if let (Some(what), false) = (compare::unsettled(&value), env.planning()) {
+        return Err(owed(&what, expr.span));
+    }
+    env.host().print(&display(&value, env.host().inventory()), span, &env.place());
+    Ok(Value::Null)
 }
 
 async fn branch(
@@ -160,7 +168,7 @@ async fn branch(
 struct Loop<'p> {
     slot: Slot,
     name: &'p Name,
-    span: Span,
+    list: &'p Expr,
     body: &'p Block,
 }
 
@@ -192,7 +200,7 @@ impl Loop<'_> {
 
     async fn undecided(&self, env: &Env<'_>, frame: &Frame, items: &super::Unknown) -> Result<(), Failure> {
         let title = format!("for each {} of {}", self.name, items.what);
-        let env = env.iteration(0).section(SectionKind::Each, title, self.span);
+        let env = env.iteration(0).section(SectionKind::Each, title, self.list.span);
         let mut frame = frame.clone();
         set(&mut frame, self.slot, unknown(&item_type(&items.ty), format!("each {} of {}", self.name, items.what)));
         block(&env, &mut frame, self.body).await?;
@@ -306,7 +314,7 @@ async fn assert(
     within: Option<&Expr>,
     why: Option<&Expr>,
     span: Span,
-) -> Result<(), Failure> {
+) -> Result<Value, Failure> {
     let within = match within {
         None => None,
         Some(expr) => match eval(env, frame, expr).await? {
@@ -318,20 +326,20 @@ async fn assert(
     };
     if env.planning() {
         let said = match truth(env, &eval(env, frame, cond).await?, cond.span)? {
-            Ok(true) => return Ok(()),
+            Ok(true) => return Ok(Value::Null),
             Ok(false) => "does not hold now; it is judged when the run comes to it".to_owned(),
             Err(what) => format!("judged when the run comes to it: {}", what.what),
         };
         env.host().note(&format!("assert: {said}"), span, &env.place());
-        return Ok(());
+        return Ok(Value::Null);
     }
     let failed = match within {
         None => match judged(env, frame, cond).await? {
-            true => return Ok(()),
+            true => return Ok(Value::Null),
             false => None,
         },
         Some(time) => match until_true(env, frame, cond, time).await? {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(Value::Null),
             Err(last) => last,
         },
     };

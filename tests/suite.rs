@@ -10,6 +10,7 @@ mod library;
 mod syntax;
 
 mod config;
+mod driver;
 mod sim;
 
 #[path = "suite/syntax_fuzz.rs"]

@@ -7,6 +7,8 @@
 use super::{Body, BoxError, Transport, TransportError};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use http::Method;
+use http::header::CONTENT_LENGTH;
 use http_body::Body as _;
 use http_body_util::{BodyExt, BodyStream};
 use std::error::Error as _;
@@ -150,11 +152,16 @@ fn host_of(authority: &str) -> &str {
 fn outgoing(request: http::Request<Body>) -> reqwest::Result<reqwest::Request> {
     let (mut parts, body) = request.into_parts();
     let body = match body.size_hint().exact() {
-        // Says `content-length: 0` where the method calls for it.
-        Some(0) => reqwest::Body::from(bytes::Bytes::new()),
+        Some(0) => {
+            // Some servers answer 411 to a POST of nothing that does not say so.
+            if [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method) {
+                parts.headers.entry(CONTENT_LENGTH).or_insert(0.into());
+            }
+            reqwest::Body::from(bytes::Bytes::new())
+        }
         length => {
             if let Some(length) = length {
-                parts.headers.entry(http::header::CONTENT_LENGTH).or_insert(length.into());
+                parts.headers.entry(CONTENT_LENGTH).or_insert(length.into());
             }
             let frames = BodyStream::new(body)
                 .filter_map(|frame| async { frame.map(|frame| frame.into_data().ok()).transpose() });

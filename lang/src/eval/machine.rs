@@ -2,10 +2,11 @@
 //! make every program end: work, depth of calls, size of values.
 
 use super::{
-    Failure, FailureKind, Host, Key, Place, Scope, Section, SectionKind, Unknown, Value, codes, shape, statement,
+    Failure, FailureKind, Host, Key, Place, Scope, Section, SectionKind, Unknown, Value, codes, expression, scope,
+    shape, statement,
 };
 use crate::model::SiteId;
-use crate::program::{Program, Slot};
+use crate::program::{Expr, Program, Slot};
 use crate::span::Span;
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
@@ -46,27 +47,20 @@ pub async fn run_in(
     scope: Scope,
     host: &dyn Host,
 ) -> Outcome {
-    let run = Run {
-        program,
-        host,
-        spent: AtomicU64::new(0),
-        nesting: program.functions.iter().map(|f| shape::nesting(&f.body)).collect(),
-    };
+    let run = Run::new(program, host);
     frame.resize(program.slots.max(frame.len()), None);
-    let env = Env {
-        run: &run,
-        scope: Arc::new(scope),
-        globals: None,
-        here: None,
-        position: Vec::new(),
-        order: Vec::new(),
-        counter: Arc::new(AtomicU32::new(0)),
-        sections: Vec::new(),
-        done: None,
-        depth: 0,
-    };
+    let env = Env::new(&run, scope);
     let result = statement::program(&env, &mut frame, inputs).await;
     Outcome { frame, result }
+}
+
+/// The scope that an expression says, for the sticky scope of a session. `program` is the last entry: it has the
+/// functions.
+pub async fn scope_of(program: &Program, frame: &Frame, expr: &Expr, host: &dyn Host) -> Result<Scope, Failure> {
+    let run = Run::new(program, host);
+    let env = Env::new(&run, Scope::default());
+    let value = expression::eval(&env, frame, expr).await?;
+    scope::from_value(&env, value, expr.span)
 }
 
 pub(super) struct Run<'a> {
@@ -75,6 +69,13 @@ pub(super) struct Run<'a> {
     spent: AtomicU64,
     /// How deeply each function's body is nested.
     pub nesting: Vec<u32>,
+}
+
+impl<'a> Run<'a> {
+    fn new(program: &'a Program, host: &'a dyn Host) -> Run<'a> {
+        let nesting = program.functions.iter().map(|f| shape::nesting(&f.body)).collect();
+        Run { program, host, spent: AtomicU64::new(0), nesting }
+    }
 }
 
 #[derive(Clone)]
@@ -95,6 +96,21 @@ pub(super) struct Env<'a> {
 }
 
 impl<'a> Env<'a> {
+    fn new(run: &'a Run<'a>, scope: Scope) -> Env<'a> {
+        Env {
+            run,
+            scope: Arc::new(scope),
+            globals: None,
+            here: None,
+            position: Vec::new(),
+            order: Vec::new(),
+            counter: Arc::new(AtomicU32::new(0)),
+            sections: Vec::new(),
+            done: None,
+            depth: 0,
+        }
+    }
+
     pub fn host(&self) -> &'a dyn Host {
         self.run.host
     }

@@ -30,7 +30,7 @@ pub use failure::*;
 pub use host::*;
 pub use input::input_from_text;
 pub use json::{from_json, to_json};
-pub use machine::{Frame, MOST_ITEMS, MOST_STEPS, MOST_TEXT, Outcome, run, run_in};
+pub use machine::{Frame, MOST_ITEMS, MOST_STEPS, MOST_TEXT, Outcome, run, run_in, scope_of};
 pub use value::*;
 
 #[cfg(test)]

@@ -28,10 +28,7 @@ pub(super) fn row_value(table: &Table, index: usize) -> Value {
                 elsewhere: SiteSet::new(),
             }))
         }
-        _ => {
-            let site = (Name::from("site"), row.site.map_or(Value::Null, Value::Site));
-            Value::Record(Arc::new([site].into_iter().chain(fields).collect()))
-        }
+        _ => record(&table.columns, row.site, &row.values),
     }
 }
 
@@ -111,7 +108,7 @@ async fn clauses(env: &Env<'_>, frame: &Frame, query: &Query, expr: &Expr) -> Re
             Clause::Select(columns) => work.select(columns, query.row).await?,
             Clause::OrderBy(keys) => work.order(keys).await?,
             Clause::GroupBy { keys, select } => work.group(keys, select, query.row).await?,
-            Clause::Join { table, name, row, on } => work.join(table, name, *row, on).await?,
+            Clause::Join { table, name, row, on } => work.join(table, name, *row, on, query.row).await?,
             Clause::Limit(count) => {
                 let most = match eval(env, frame, count).await? {
                     Value::Int(n) => usize::try_from(n).map_err(|_| {
@@ -208,9 +205,7 @@ impl Work<'_> {
         for line in &mut self.lines {
             line.id = None;
             line.values = iterators.iter_mut().map(|i| i.next().unwrap_or(Value::Null)).collect();
-            let site = (Name::from("site"), line.site.map_or(Value::Null, Value::Site));
-            let fields = self.table.columns.iter().cloned().zip(line.values.iter().cloned());
-            line.bound = vec![(row, Value::Record(Arc::new([site].into_iter().chain(fields).collect())))];
+            line.bound = vec![(row, record(&self.table.columns, line.site, &line.values))];
         }
     }
 
@@ -319,8 +314,8 @@ impl Work<'_> {
         Ok(arithmetic::binary(self.env, Binary::Divide, &total, &count, &ty, span)?.unwrap_or(Value::Null))
     }
 
-    /// The columns of the other table come after ours; of two with one name, ours keeps it.
-    async fn join(&mut self, table: &Expr, name: &Name, row: Slot, on: &Expr) -> Result<(), Stop> {
+    /// The other table's row is one more column, under its name.
+    async fn join(&mut self, table: &Expr, name: &Name, slot: Slot, on: &Expr, row: Slot) -> Result<(), Stop> {
         let other = match eval(self.env, &self.frame, table).await? {
             Value::Table(other) => other,
             Value::Unknown(what) => return Err(Stop::Unknown(what)),
@@ -328,12 +323,13 @@ impl Work<'_> {
         };
         let asks = shape::needs_host(on);
         let others: Vec<Value> = (0..other.rows.len()).map(|i| row_value(&other, i)).collect();
+        self.table.columns.push(name.clone());
+        self.table.resource = None;
         let mut joined = Vec::new();
         for index in 0..self.lines.len() {
-            for (other_row, value) in other.rows.iter().zip(&others) {
-                set(&mut self.frame, row, value.clone());
-                let answer = self.of_row(index, on, asks).await?;
-                let fits = match &answer {
+            for value in &others {
+                set(&mut self.frame, slot, value.clone());
+                let fits = match &self.of_row(index, on, asks).await? {
                     Value::Null => false,
                     answer => truth(self.env, answer, on.span)?.map_err(Stop::Unknown)?,
                 };
@@ -341,22 +337,22 @@ impl Work<'_> {
                     continue;
                 }
                 let line = &self.lines[index];
-                let mut bound = line.bound.clone();
-                bound.push((row, value.clone()));
                 let mut values = line.values.clone();
-                values.extend(joined_columns(&self.table, &other, name).map(|(at, _)| match at {
-                    Some(at) => other_row.values[at].clone(),
-                    None => other_row.site.map_or(Value::Null, Value::Site),
-                }));
-                joined.push(Line { site: line.site, id: None, pending: line.pending, bound, values });
+                values.push(value.clone());
+                let whole = record(&self.table.columns, line.site, &values);
+                joined.push(Line {
+                    site: line.site,
+                    id: None,
+                    pending: line.pending,
+                    bound: vec![(row, whole)],
+                    values,
+                });
                 if joined.len() > MOST_ITEMS {
                     return Err(too_large(on.span, "the joined table").into());
                 }
             }
         }
-        let more: Vec<Name> = joined_columns(&self.table, &other, name).map(|(_, name)| name).collect();
-        self.table.columns.extend(more);
-        self.table.resource = None;
+        // A row may be missing because the other side of its site did not answer.
         for (site, why) in &other.unknown {
             if self.table.asked.contains(*site) {
                 self.table.unknown.entry(*site).or_insert_with(|| why.clone());
@@ -367,14 +363,11 @@ impl Work<'_> {
     }
 }
 
-/// Those columns of a joined table that get into the result: by place, with their names.
-fn joined_columns<'t>(
-    ours: &'t Table,
-    other: &'t Table,
-    _name: &Name,
-) -> impl Iterator<Item = (Option<usize>, Name)> + 't {
-    let fresh = |name: &Name| !ours.columns.contains(name);
-    other.columns.iter().enumerate().filter(move |(_, name)| fresh(name)).map(|(i, name)| (Some(i), name.clone()))
+/// A row that is not a resource.
+fn record(columns: &[Name], site: Option<SiteId>, values: &[Value]) -> Value {
+    let site = (Name::from("site"), site.map_or(Value::Null, Value::Site));
+    let fields = columns.iter().cloned().zip(values.iter().cloned());
+    Value::Record(Arc::new([site].into_iter().chain(fields).collect()))
 }
 
 /// Sites are in the order of their names where people read them.

@@ -355,7 +355,6 @@ pub enum Builtin {
     Minimal,
     Holds,
     Waves,
-    Copy,
     Now,
     Secret,
     Json,

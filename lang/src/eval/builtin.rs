@@ -100,7 +100,6 @@ pub(super) fn call(
                 Failure::new(&codes::BAD_JSON, at(0), message)
             })
         }
-        Builtin::Copy => Err(Failure::new(&codes::NOT_YET, expr.span, "this has no value")),
     }
 }
 
@@ -113,7 +112,6 @@ fn name_of(name: Builtin) -> &'static str {
         Builtin::Minimal => "minimal",
         Builtin::Holds => "holds",
         Builtin::Waves => "waves",
-        Builtin::Copy => "copy",
         Builtin::Now => "now",
         Builtin::Secret => "secret",
         Builtin::Json => "json",

@@ -25,7 +25,6 @@ pub(super) fn eval<'a>(env: &'a Env<'a>, frame: &'a Frame, expr: &'a Expr) -> Bo
     match &expr.kind {
         ExprKind::Binary { .. } => Box::pin(wait_for_chain(env, frame, expr)),
         ExprKind::Operation(op) => Box::pin(operation::perform(env, frame, op, &expr.ty)),
-        ExprKind::Builtin { name: Builtin::Copy, args } => Box::pin(operation::copy(env, frame, args, expr)),
         ExprKind::Query(q) => Box::pin(query::run(env, frame, q, expr)),
         ExprKind::Call { function, args } => Box::pin(call(env, frame, *function, args, expr.span)),
         ExprKind::Within { scope, of } => Box::pin(within(env, frame, scope, of)),

@@ -122,9 +122,6 @@ pub enum SectionKind {
 pub trait Host: Send + Sync {
     fn inventory(&self) -> &Inventory;
 
-    /// The service that a resource belongs to.
-    fn service_of(&self, resource: &str) -> Option<Name>;
-
     /// Performs a step and gives its value: a handle, a replicated handle (table), a table, or what a `read op` answers.
     /// A planning host gives handles and rows that are `pending`, with the fields that it knows, and `Value::Unknown`
     /// for what it cannot know.

@@ -1,12 +1,10 @@
 //! From a use of a library operation to a step: what it is given, where it takes effect, where its dependencies are
 //! looked up, under which policy.
 
-use super::expression::{eval, words, wrong};
+use super::expression::{eval, words};
 use super::machine::{Env, Frame, owed, unknown};
 use super::statement::atomic_policy;
-use super::{
-    Entry, Failure, Key, Policy, Scope, Step, StepKind, Table, Unknown, Value, codes, placement, scope, shape,
-};
+use super::{Entry, Failure, Key, Policy, Scope, Step, Table, Unknown, Value, codes, placement, scope, shape};
 use crate::model::{Placement, SiteId, SiteSet};
 use crate::program::{Expr, Operation, PolicyExpr};
 use crate::span::Span;
@@ -48,6 +46,7 @@ pub(super) async fn perform(env: &Env<'_>, frame: &Frame, op: &Operation, ty: &T
         return Err(owed(what, op.span));
     }
     let subject = op.subject.as_ref().and_then(|name| arguments.get(name));
+    let own_place = !matches!(subject, Some(Value::Handle(_) | Value::Table(_)));
     let target = target(env, op, subject, at, entry)?;
     let (formula, at) = match target {
         Target::Known(formula, at) => (formula, at),
@@ -62,6 +61,14 @@ pub(super) async fn perform(env: &Env<'_>, frame: &Frame, op: &Operation, ty: &T
     }
     if later.is_none() {
         placement::admit(env, op, &formula, at)?;
+    }
+    if op.single && own_place && matches!(ty.present(), Type::Handle(_)) && later.is_none() && !formula.is_single() {
+        let message = format!(
+            "{} gives one `{}` for each site, and one is expected here",
+            words(env, &Value::Placement(Arc::new(formula))),
+            op.resource
+        );
+        return Err(Failure::new(&codes::WRONG_KIND, at, message).help("choose one: `any of`, `exactly 1 of`, `||`"));
     }
     let mut dependencies = BTreeMap::new();
     for (_, service) in op.dependencies.iter().filter(|(_, service)| *service != op.service) {
@@ -97,43 +104,6 @@ pub(super) async fn perform(env: &Env<'_>, frame: &Frame, op: &Operation, ty: &T
         result: ty.clone(),
     };
     send(env, step, later).await
-}
-
-/// `copy(table) @ placement`, where the checker did not say which resource it is of.
-pub(super) async fn copy(env: &Env<'_>, frame: &Frame, args: &[Expr], expr: &Expr) -> Result<Value, Failure> {
-    let Some(of) = args.first() else { return Err(wrong(&Value::Null, "a table or a resource", expr.span)) };
-    let value = eval(env, frame, of).await?;
-    let resource = match &value {
-        Value::Table(table) => table.resource.clone(),
-        Value::Handle(handle) => Some(handle.resource.clone()),
-        Value::Unknown(what) => match what.ty.present() {
-            Type::Handle(resource) | Type::Replicated(resource) => Some(resource.clone()),
-            _ => None,
-        },
-        _ => None,
-    };
-    let service = resource.as_ref().and_then(|r| env.host().service_of(r));
-    let (Some(resource), Some(service)) = (resource, service) else {
-        return Err(wrong(&value, "a table of resources or a resource", of.span));
-    };
-    let op = Operation {
-        service,
-        resource,
-        name: "copy".into(),
-        kind: StepKind::Copy,
-        args: [(Name::from("of"), of.clone())].into_iter().collect(),
-        subject: None,
-        at: None,
-        scope: None,
-        policy: PolicyExpr::default(),
-        if_any: false,
-        per_site: false,
-        single: matches!(expr.ty, Type::Handle(_)),
-        since: None,
-        dependencies: Vec::new(),
-        span: expr.span,
-    };
-    perform(env, frame, &op, &expr.ty).await
 }
 
 async fn policy_of(env: &Env<'_>, frame: &Frame, expr: &PolicyExpr) -> Result<(Policy, Option<Arc<Unknown>>), Failure> {

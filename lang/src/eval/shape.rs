@@ -103,7 +103,6 @@ pub(super) fn needs_host(expr: &Expr) -> bool {
                 | ExprKind::Query(_)
                 | ExprKind::FilterSites { .. }
                 | ExprKind::Within { .. }
-                | ExprKind::Builtin { name: Builtin::Copy, .. }
         )
     })
 }

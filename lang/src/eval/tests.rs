@@ -22,9 +22,6 @@ impl Host for Nowhere {
     fn inventory(&self) -> &Inventory {
         &self.inventory
     }
-    fn service_of(&self, _: &str) -> Option<Name> {
-        None
-    }
     fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>> {
         Box::pin(ready(Err(Failure::new(&codes::NOT_OFFERED, step.span, "nowhere"))))
     }

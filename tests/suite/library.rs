@@ -1,6 +1,9 @@
 //! Service descriptions, over tests/library: what is wrong with broken ones, the requests that they render, the rows
 //! that they read, and what they make of answers. And the standard library itself.
 
+#[path = "library/using.rs"]
+mod using;
+
 use crate::support;
 use edge::stdlib;
 use edge_lang::library::{self, Library, Operation, Text};
@@ -58,11 +61,21 @@ fn signature(op: &Operation) -> String {
     format!("{}({}) -> {}  {:?}{subject}", op.name, params.join(", "), op.result, op.kind)
 }
 
-/// The library that comes with the program has nothing wrong in it.
+fn standard_library() -> Library {
+    stdlib::library(&mut Sources::default(), &[]).0
+}
+
+/// The library that comes with the program has nothing wrong in it, and everything in it is documented.
 #[test]
 fn standard() {
     let mut sources = Sources::default();
-    let (_, diagnostics) = stdlib::library(&mut sources, &[]);
+    let (library, diagnostics) = stdlib::library(&mut sources, &[]);
     let list = support::diagnostics(&sources, &diagnostics);
     assert!(list.is_empty(), "{list}");
+    for service in &library.services {
+        assert!(!service.doc.is_empty(), "service {} has no documentation", service.name);
+        for resource in service.resources.values() {
+            assert!(!resource.doc.is_empty(), "{} has no documentation", resource.name);
+        }
+    }
 }

@@ -23,6 +23,7 @@ struct Draft {
     own_on: Vec<On>,
     shape_on: Vec<On>,
     definition: Vec<ast::Name>,
+    named_by: Vec<ast::Name>,
     fence: Option<ast::Name>,
     delete: Option<Vec<Instruction>>,
 }
@@ -42,6 +43,7 @@ pub fn resource(cx: &mut Cx<'_>, parts: &[ServicePart], lines: &[Line], service:
         own_on: Vec::new(),
         shape_on: Vec::new(),
         definition: Vec::new(),
+        named_by: Vec::new(),
         fence: None,
         delete: None,
     };
@@ -284,10 +286,11 @@ impl Draft {
 
     fn named(&mut self, cx: &mut Cx<'_>, parts: &[ServicePart]) {
         clause::only(cx, parts, &["unique", "unique in", "in"]);
-        let by = clause::names(cx, &parts[0]).into_iter().map(|n| n.text).collect();
         let unique = clause::part(parts, "unique").inspect(|p| clause::bare(cx, p)).is_some();
         let unique_in = clause::part(parts, "unique in").and_then(|p| clause::name(cx, p));
         let within = clause::part(parts, "in").and_then(|p| clause::name(cx, p));
+        self.named_by = clause::names(cx, &parts[0]);
+        let by = self.named_by.iter().map(|n| n.text.clone()).collect();
         self.resource.named =
             Some(NamedBy { by, unique: unique || unique_in.is_some(), within: unique_in.or(within).map(|n| n.text) });
     }
@@ -358,6 +361,14 @@ impl Draft {
         for name in std::mem::take(&mut self.definition) {
             if &*name.text != "rest" {
                 self.known_field(cx, &name);
+            }
+        }
+        for name in std::mem::take(&mut self.named_by) {
+            let taken = |op: &crate::library::Op| op.params.iter().any(|p| p.name == name.text);
+            if !self.resource.fields.contains_key(&name.text) && !self.resource.ops.get("create").is_some_and(taken) {
+                let message = format!("`{}` is neither a field nor a parameter of `create`", name.text);
+                let fields = self.resource.fields.keys().map(|k| &**k);
+                cx.report(&codes::UNKNOWN_RESOURCE_FIELD, name.span, message).nearest(&name.text, fields);
             }
         }
         let r = &mut self.resource;
@@ -522,10 +533,10 @@ fn param(name: &Name, ty: Type, span: Span) -> Param {
 /// What an end of a link is: as `create` takes it, or the resource of its name, or a text.
 fn of_end(cx: &Cx<'_>, r: &Resource, end: &Name) -> Param {
     let declared = r.ops.get("create").and_then(|op| op.params.iter().find(|p| p.name == *end));
-    let ty = match declared {
-        Some(p) => p.ty.present().clone(),
-        None if cx.world.has(end) => Type::Handle(end.clone()),
-        None => r.field_type(end).unwrap_or(Type::String),
-    };
+    if let Some(declared) = declared {
+        return declared.clone();
+    }
+    let known = cx.world.has(end).then(|| Type::Handle(end.clone()));
+    let ty = known.or_else(|| r.field_type(end)).unwrap_or(Type::String);
     param(end, ty, r.span)
 }

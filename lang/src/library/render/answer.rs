@@ -15,7 +15,7 @@ pub(super) const RECORD_KEY: &str = "edge_effect";
 /// A resource as an answer shows it.
 #[derive(Clone, Default, PartialEq)]
 pub struct Row {
-    /// `None` for a link, which its ends name.
+    /// Of a link, its ends; `None` where the answer does not show them.
     pub id: Option<String>,
     /// By field; one that the answer does not have is not there. `id` is among them.
     pub fields: Fields,
@@ -62,7 +62,7 @@ pub fn row(
     reading: Reading,
 ) -> Result<Row, RenderError> {
     if !record.is_object() {
-        let message = format!("expected a {}, found {}", resource.name, kind_of(record));
+        let message = format!("expected one `{}`, and the site answered {}", resource.name, kind_of(record));
         return Err(RenderError::answer(resource.span, message));
     }
     let unmarked = unmarked(resource, record);
@@ -88,14 +88,15 @@ pub fn row(
     }
     let id = fields.get("id").and_then(super::evaluate::plain);
     if id.is_none() && resource.fields.contains_key("id") && reading == Reading::Whole {
-        return Err(RenderError::answer(resource.span, format!("a {} without an id", resource.name)));
+        let message = format!("the site answered a `{}` without an id", resource.name);
+        return Err(RenderError::answer(resource.span, message));
     }
+    let id = id.or_else(|| super::naming::link_id(resource, &fields));
     Ok(Row { id, fields })
 }
 
 fn wrong(resource: &Resource, field: &Field, wanted: &Type, found: &str) -> RenderError {
-    let message =
-        format!("the site answered a {} whose `{}` is {found}, where {wanted} is expected", resource.name, field.name);
+    let message = format!("expected {wanted} in `{}.{}`, and the site answered {found}", resource.name, field.name);
     RenderError::answer(field.span, message)
 }
 

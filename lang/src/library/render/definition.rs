@@ -4,7 +4,7 @@
 //! `""`, `null`, an empty list and what is not there are equal; lists are sets.
 
 use super::Fields;
-use crate::library::{Op, Resource};
+use crate::library::{Op, Resource, Undo};
 use crate::types::{Name, Type};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -104,6 +104,8 @@ fn canonical(value: &Json) -> String {
 pub struct Changes {
     /// Arguments of `set`.
     pub set: Fields,
+    /// Arguments of `create`, where creating again replaces what is there (it is undone by `restore`).
+    pub create: Fields,
     /// Requests of parts, removals first.
     pub parts: Vec<PartChange>,
     /// Fields for which there is neither.
@@ -120,7 +122,9 @@ pub struct PartChange {
     pub value: Option<Json>,
 }
 
-pub fn changes(resource: &Resource, differences: &[Difference]) -> Changes {
+/// `found` is the row in which the differences were found.
+pub fn changes(resource: &Resource, differences: &[Difference], found: &Fields) -> Changes {
+    let replaced = resource.ops.get("create").filter(|op| matches!(op.undo, Undo::Restore));
     let mut changes = Changes::default();
     for d in differences.iter().filter(|d| !d.fixed) {
         if resource.parts.contains_key(&d.field) {
@@ -130,11 +134,20 @@ pub fn changes(resource: &Resource, differences: &[Difference]) -> Changes {
             }
         } else if resource.ops.get("set").is_some_and(|op| takes(op, &d.field)) {
             changes.set.insert(d.field.clone(), d.wanted.clone());
+        } else if replaced.is_some_and(|op| takes(op, &d.field)) {
+            changes.create.insert(d.field.clone(), d.wanted.clone());
         } else {
             changes.impossible.push(d.field.clone());
         }
     }
     changes.parts.sort_by_key(|p| p.add);
+    if let Some(op) = replaced.filter(|_| !changes.create.is_empty()) {
+        for param in &op.params {
+            if let (false, Some(value)) = (changes.create.contains_key(&param.name), found.get(&param.name)) {
+                changes.create.insert(param.name.clone(), value.clone());
+            }
+        }
+    }
     changes
 }
 
@@ -176,7 +189,7 @@ fn part_changes(resource: &Resource, d: &Difference) -> Option<Vec<PartChange>> 
 pub fn restoration(resource: &Resource, before: &Fields, now: &Fields) -> Changes {
     let was = resource.definition.iter().filter(|f| &***f != "rest");
     let wanted: Fields = was.map(|f| (f.clone(), before.get(f).cloned().unwrap_or(Json::Null))).collect();
-    let mut changes = changes(resource, &differences(resource, &wanted, now));
+    let mut changes = changes(resource, &differences(resource, &wanted, now), now);
     // Keys of a map that came with the change: a map that is no part can only be put back as a whole.
     for field in resource.definition.iter().filter(|f| !resource.parts.contains_key(*f)) {
         let (was, is) = (before.get(field), now.get(field));

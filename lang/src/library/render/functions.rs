@@ -19,7 +19,12 @@ pub(super) fn call(function: Function, args: Vec<Option<Json>>, scope: &Scope, s
         return secret.map(Some).ok_or_else(|| RenderError::new(span, "no fresh secret is at hand here"));
     }
     let Some(first) = args.next().flatten() else {
-        return Ok((function == Function::Count).then(|| 0.into()));
+        return Ok(match function {
+            Function::Count => Some(0.into()),
+            // A patch of which nothing is left is an empty patch.
+            Function::Additions => Some(Json::Array(Vec::new())),
+            _ => None,
+        });
     };
     if first.is_null() {
         return Ok(if function == Function::Count { Some(0.into()) } else { Some(Json::Null) });

@@ -18,12 +18,12 @@ pub use answer::{Reading, Row, carries_marker, item, marker_text, row};
 pub use definition::{Changes, Difference, PartChange, changes, copied_arguments, differences, restoration};
 pub use evaluate::{evaluate, holds};
 pub use meaning::{Asked, classify};
-pub use naming::{Chosen, choose, has_name, looks_like_id};
+pub use naming::{Chosen, choose, has_name, link_id, looks_like_id};
 pub use request::{
     Look, fill_defaults, found_by_marker, found_by_name, listing, look, place_marker, rehearsal, render, wanted,
 };
 pub use scope::{Account, Fields, Headers, Scope};
-pub use version::{TooOld, mark_for, version_for_read, version_for_write};
+pub use version::{TooOld, lowest_version, mark_for, version_for_read, version_for_write};
 
 use super::codes;
 use crate::diagnostic::Code;

@@ -1,6 +1,7 @@
 //! Names and ids. Servers find by name loosely (substrings, any case, regular expressions, or not at all), so what they
 //! find is compared here, exactly.
 
+use super::Fields;
 use super::answer::Row;
 use crate::diagnostic::nearest;
 use crate::library::Resource;
@@ -43,6 +44,18 @@ pub fn choose(resource: &Resource, rows: &[Row], name: &str) -> Chosen {
         }
         _ => Chosen::Several(found),
     }
+}
+
+/// What stands for the id of a link: its ends, which `fields` (a row, or arguments) has as ids, texts or resources.
+/// `None` for what is no link, and where the first end is missing.
+pub fn link_id(resource: &Resource, fields: &Fields) -> Option<String> {
+    let named = resource.named.as_ref().filter(|n| n.by.len() > 1)?;
+    let end = |name: &crate::types::Name| {
+        let value = fields.get(name)?;
+        super::evaluate::plain(value.get("id").unwrap_or(value))
+    };
+    end(&named.by[0])?;
+    Some(named.by.iter().map(|name| end(name).unwrap_or_default()).collect::<Vec<_>>().join("/"))
 }
 
 /// Whether a text looks like an id of the resource, to be read as one before it is searched as a name: a UUID, with or

@@ -218,8 +218,8 @@ fn is_path(e: &Expr) -> bool {
 }
 
 fn segment(out: &mut String, text: &str, span: Span) -> Result<(), RenderError> {
-    // Servers and proxies resolve these before they look at anything else.
-    if matches!(text, "" | "." | "..") {
+    // Servers and proxies resolve these before they look at anything else, some also behind a slash that was encoded.
+    if text.split(['/', '\\']).any(|part| matches!(part, "." | "..")) || text.is_empty() {
         return Err(RenderError::new(span, format!("`{text}` cannot be a part of a path")));
     }
     for byte in text.bytes() {

@@ -101,6 +101,13 @@ pub fn version_for_write(
     Ok(Some(bounds.lowest))
 }
 
+/// The lowest version that the description was written for and the site offers: for requests that ask for no more, such
+/// as `delete` and those of parts.
+pub fn lowest_version(service: &Service, offered: Option<(Version, Version)>) -> Result<Option<Version>, TooOld> {
+    let Some(offered) = offered else { return Ok(None) };
+    Ok(Bounds::of(service, offered)?.map(|b| b.lowest))
+}
+
 /// The version at which a resource is read. `given` are the parameters of `list` that narrow it; `at_least` is the
 /// version of another filter, such as that of a marker.
 pub fn version_for_read(

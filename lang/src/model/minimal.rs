@@ -178,7 +178,7 @@ impl Ask {
 }
 
 /// Words looked at by splitting and comparing; splits within splits. Both only bound what tangled parts cost.
-const MOST_WORDS: usize = 1 << 21;
+const MOST_WORDS: usize = 1 << 19;
 const DEEPEST_SPLIT: usize = 100;
 
 #[derive(Default)]

@@ -58,30 +58,23 @@ struct Group {
 struct Groups {
     index: HashMap<String, usize>,
     all: Vec<Group>,
-    /// The last group met, which is mostly the next one too, and a buffer.
+    /// The last group met, which is mostly the next one too.
     last: Option<(String, usize)>,
-    text: String,
 }
 
 impl Groups {
     fn add(&mut self, name: &str) {
         let runs = numbers_in(name);
-        self.text.clear();
-        let mut from = 0;
-        for &(start, end) in runs.iter().flatten() {
-            self.text.push_str(&name[from..start]);
-            self.text.push(GAP);
-            from = end;
-        }
-        self.text.push_str(&name[from..]);
         let index = match &self.last {
-            Some((text, index)) if *text == self.text => *index,
+            Some((text, index)) if pieces(name, &runs).eq(text.split(GAP)) => *index,
             _ => {
-                let index = *self.index.entry(self.text.clone()).or_insert_with(|| {
+                let text = pieces(name, &runs).collect::<Vec<_>>().join("\u{0}");
+                let index = *self.index.entry(text.clone()).or_insert_with(|| {
                     self.all.push(Group { dimensions: runs.iter().flatten().count(), numbers: Vec::new() });
                     self.all.len() - 1
                 });
-                self.last = Some((self.text.clone(), index));
+                // A name with a gap of its own has no numbers, and must not pass for one that has.
+                self.last = Some((text, index)).filter(|_| !name.contains(GAP));
                 index
             }
         };
@@ -96,8 +89,18 @@ impl Groups {
     }
 }
 
-/// The last numbers of a name, as the places where they start and end.
-fn numbers_in(name: &str) -> [Option<(usize, usize)>; MOST_DIMENSIONS] {
+/// The text before, between and after the numbers of a name.
+fn pieces<'a>(name: &'a str, runs: &'a Runs) -> impl Iterator<Item = &'a str> {
+    let starts = std::iter::once(0).chain(runs.iter().flatten().map(|run| run.1));
+    let ends = runs.iter().flatten().map(|run| run.0).chain(std::iter::once(name.len()));
+    starts.zip(ends).map(|(start, end)| &name[start..end])
+}
+
+/// Where the numbers of a name start and end.
+type Runs = [Option<(usize, usize)>; MOST_DIMENSIONS];
+
+/// The last numbers of a name.
+fn numbers_in(name: &str) -> Runs {
     let mut runs = [None; MOST_DIMENSIONS];
     let bytes = name.as_bytes();
     if bytes.iter().any(|b| matches!(b, b'[' | b']' | b',' | 0..=31)) {
@@ -167,7 +170,14 @@ fn width(number: Number, padded: u32) -> u8 {
     narrower.checked_ilog2().unwrap_or(0) as u8
 }
 
-fn gather(values: Vec<u64>, dimensions: usize) -> Vec<Tile> {
+fn gather(mut values: Vec<u64>, dimensions: usize) -> Vec<Tile> {
+    if dimensions == 1 {
+        values.sort_unstable();
+        values.dedup();
+        let mut ranges = Ranges::new();
+        values.into_iter().for_each(|value| extend(&mut ranges, (value, value)));
+        return vec![vec![ranges]];
+    }
     let mut points: Vec<&[u64]> = values.chunks_exact(dimensions).collect();
     if !points.is_sorted() {
         points.sort_unstable();

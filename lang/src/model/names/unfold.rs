@@ -185,10 +185,8 @@ pub(super) fn push_number(text: &mut String, number: u64, width: usize) {
         buffer[at] = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    for _ in buffer.len() - at..width {
-        text.push('0');
-    }
-    text.extend(buffer[at..].iter().map(|&digit| digit as char));
+    let at = at.min(buffer.len().saturating_sub(width));
+    text.push_str(str::from_utf8(&buffer[at..]).expect("digits are ASCII"));
 }
 
 fn digits(number: u64) -> usize {

@@ -4,7 +4,7 @@
 //! ranks throughout, in the order of preference.
 
 use super::belief::{Belief, State};
-use super::{Fence, Goal, Rules};
+use super::{Fence, Goal, Overlap, Rules};
 use crate::model::form::{Form, Truth};
 use crate::model::minimal::{Outcomes, Tangled, first_of};
 use crate::model::placement::Placement;
@@ -211,20 +211,20 @@ impl Sight {
 
 fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules) -> Result<Vec<Step>, Tangled> {
     let sight = Sight::of(beliefs, rules);
-    if let Some(verdict) = verdict(aim, beliefs, &sight)? {
+    if let Some(verdict) = verdict(aim, beliefs, &sight) {
         return Ok(vec![Step::Done(verdict)]);
     }
     let Some(wanted) = candidate(aim, &sight, rules)? else { return Ok(vec![Step::Abandon]) };
     let form = &aim.outcomes.form;
     let harmless = form.holds_over(&wanted, &sight.present.difference(&wanted));
     let mut sites = beliefs.among(&[State::Open, State::Soft, State::Shut, State::Lost]);
-    if harmless || rules.overlap == super::Overlap::Brief {
+    if harmless || rules.overlap == Overlap::Brief {
         sites.add(&beliefs.among(&[State::New, State::Cut]).intersection(&wanted));
     }
     if !harmless {
         sites.add(&beliefs.among(&[State::There, State::Stuck]).difference(&wanted));
     }
-    let may_send = harmless || rules.overlap == super::Overlap::Brief;
+    let may_send = harmless || rules.overlap == Overlap::Brief;
     let steps = sites.iter().filter_map(|rank| {
         let belief = beliefs.get(rank);
         if wanted.contains(rank) {
@@ -240,46 +240,51 @@ fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules) -> Result<Vec<Step>, Tang
     Ok(steps.collect())
 }
 
+/// The first minimal outcome that holds over the strays. Where the search for it is given up there is none: then
+/// the pursuit learns about the strays first, and only waits longer.
+fn first_holding(form: &Form, pin: &SiteSet, ban: &SiteSet, strays: &SiteSet) -> Option<SiteSet> {
+    first_of(form, pin, ban, Some(strays)).unwrap_or(None)
+}
+
 /// What is there, if the placement is true of it whatever the strays turn out to be: a minimal outcome where one
 /// is there in full, else all that is there.
-fn verdict(aim: &Aim, beliefs: &Beliefs, sight: &Sight) -> Result<Option<SiteSet>, Tangled> {
+fn verdict(aim: &Aim, beliefs: &Beliefs, sight: &Sight) -> Option<SiteSet> {
     let form = &aim.outcomes.form;
     let mut elsewhere = SiteSet::below(beliefs.len()).difference(&sight.there);
     elsewhere.add(&sight.ban);
     if aim.attempted.is_empty() {
-        let found = first_of(form, &sight.pin, &elsewhere, Some(&sight.present))?;
+        let found = first_holding(form, &sight.pin, &elsewhere, &sight.present);
         if found.is_some() {
-            return Ok(found);
+            return found;
         }
     } else {
         let waiting = beliefs.among(&[State::New, State::Sent, State::Undoing, State::Again]);
         if !waiting.intersection(&aim.attempted).is_subset(&beliefs.out) {
-            return Ok(None);
+            return None;
         }
         let pin = sight.pin.intersection(&aim.rest.sites);
-        if let Some(found) = first_of(&aim.rest, &pin, &elsewhere, Some(&sight.present))?
+        if let Some(found) = first_holding(&aim.rest, &pin, &elsewhere, &sight.present)
             && let Some(all) = aim.widen(&found, &sight.there.difference(&sight.ban))
             && form.holds_over(&all, &sight.present.difference(&all))
         {
-            return Ok(Some(all));
+            return Some(all);
         }
     }
     let holds = form.holds_over(&sight.there, &sight.present.difference(&sight.there));
-    Ok(holds.then(|| sight.there.clone()))
+    holds.then(|| sight.there.clone())
 }
 
 /// The outcome that is aimed at: the first that avoids silent and unreachable sites and that strays cannot spoil,
 /// else the first.
 fn candidate(aim: &Aim, sight: &Sight, rules: &Rules) -> Result<Option<SiteSet>, Tangled> {
     let form = &aim.outcomes.form;
-    let strays = match rules.overlap {
-        super::Overlap::Brief => None,
-        super::Overlap::Never => Some(&sight.present),
-    };
     let fresh = sight.ban.union(&sight.tired);
-    let search = |form: &Form, pin: &SiteSet| match first_of(form, pin, &fresh, strays)? {
-        None => first_of(form, pin, &sight.ban, None),
-        found => Ok(found),
+    let search = |form: &Form, pin: &SiteSet| {
+        let found = match rules.overlap {
+            Overlap::Brief => first_of(form, pin, &fresh, None)?,
+            Overlap::Never => first_holding(form, pin, &fresh, &sight.present),
+        };
+        if found.is_some() { Ok(found) } else { first_of(form, pin, &sight.ban, None) }
     };
     let Some(least) = search(form, &sight.pin)? else { return Ok(None) };
     if aim.attempted.is_empty() {

@@ -27,6 +27,13 @@ impl Arranger<'_> {
         // `limit.list()`, `site = 3`, `{ type, site }`: the word is itself the operand.
         let used_as_value = match next {
             None => true,
+            // `site in west` asks, `site in = ...` declares; a line end between them changes nothing.
+            Some(p) if p.tok.is_none() && matches!(class(self.text(i + 1)), Class::Joins(_)) => {
+                let after = self.raw.get(i + 2).and_then(|p| p.tok);
+                !matches!(after, Some(Tok::Equals | Tok::LBrace | Tok::Colon))
+                    && !matches!(self.text(i + 2), "for" | "of")
+                    && self.text(i + 1) != "of"
+            }
             Some(p) if p.after_newline => true,
             Some(p) => p.tok.is_some_and(|t| {
                 matches!(t, Tok::Dot | Tok::LParen | Tok::LBracket | Tok::Comma)

@@ -3,6 +3,9 @@
 #[path = "suite/support.rs"]
 mod support;
 
+#[path = "suite/check.rs"]
+mod check;
+
 #[path = "suite/library.rs"]
 mod library;
 

@@ -1,3 +1,4 @@
+pub mod check;
 pub mod diagnostic;
 pub mod eval;
 pub mod inventory;

@@ -38,7 +38,7 @@ pub struct Function {
 }
 
 /// `input region: String = "nantes"`; set by `--var`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Input {
     pub name: Name,
     pub slot: Slot,
@@ -251,6 +251,8 @@ pub struct Operation {
     pub if_any: bool,
     /// Some argument uses `here`.
     pub per_site: bool,
+    /// Its value is one handle. In a function that leaves its service open this is what the body expects of it, and the
+    /// form of the placement decides.
     pub single: bool,
     /// The highest version that the given parameters ask for.
     pub since: Option<Version>,

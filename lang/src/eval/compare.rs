@@ -121,7 +121,7 @@ pub(super) fn contains(env: &Env<'_>, item: &Value, of: &Value, span: Span) -> R
 }
 
 /// `*` stands for any text, `?` for one character; the rest for itself.
-pub(super) fn like(text: &str, pattern: &str) -> bool {
+pub(crate) fn like(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
     let (mut t, mut p) = (0, 0);
     // Where the last `*` stands, and what it has swallowed up to.

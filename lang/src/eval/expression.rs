@@ -127,16 +127,20 @@ async fn call(env: &Env<'_>, frame: &Frame, id: FunctionId, args: &[Expr], span:
     inner.resize(function.slots, None);
     let mut values = Vec::new();
     for arg in args {
-        values.push(eval(env, frame, arg).await?);
+        values.push(match arg.ty {
+            Type::Nothing => None,
+            _ => Some(eval(env, frame, arg).await?),
+        });
     }
     let mut callee = env.deeper(*nesting, span)?;
     callee.globals = Some(env.globals.unwrap_or(frame));
     callee.position.extend([span.file.0, span.start]);
     let mut values = values.into_iter();
-    for (slot, name, _, default) in &function.params {
-        let value = match (values.next(), default) {
+    for (slot, name, ty, default) in &function.params {
+        let value = match (values.next().flatten(), default) {
             (Some(value), _) => value,
             (None, Some(default)) => eval(&callee, &inner, default).await?,
+            (None, None) if matches!(ty, Type::Optional(_)) => Value::Null,
             (None, None) => {
                 let message = format!("`{}` is called without its `{name}`", function.name);
                 return Err(Failure::new(&codes::NOT_YET, span, message));

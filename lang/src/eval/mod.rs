@@ -24,6 +24,7 @@ mod shape;
 mod statement;
 mod value;
 
+pub(crate) use compare::like;
 pub(crate) use display::{argument_text, bytes_text, harmless};
 pub use display::{display, display_table, sites_text};
 pub use failure::*;

@@ -1,0 +1,212 @@
+//! From tree to typed program. Names, types, sites, placements, scopes, operations and queries each have a file; this
+//! one holds what they share.
+//!
+//! Checking never fails: broken trees are accepted, every mistake is reported where it stands, and what depends on it
+//! has `Type::Error`, which agrees with everything, so that one mistake does not cause a second message. The hard idea
+//! is `Known`: beside its type, each expression carries what is certain about its value before anything runs (this
+//! site, this set, this placement), and all rules about places are asked of that.
+
+mod annotations;
+mod builtins;
+pub mod codes;
+mod complete;
+pub mod composition;
+mod expressions;
+mod fields;
+mod functions;
+mod imports;
+mod known;
+mod names;
+mod operations;
+mod operators;
+mod placements;
+mod places;
+mod queries;
+mod records;
+mod scopes;
+mod session;
+mod sites;
+mod statements;
+mod targets;
+
+pub use imports::{Imports, NoImports, imports_of};
+pub use session::{Completion, CompletionKind, Session};
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::inventory::Inventory;
+use crate::library::Library;
+use crate::program::Program;
+use crate::span::Span;
+use crate::syntax::ast;
+use crate::types::{Name, Type};
+use known::KnownScope;
+use names::Unused;
+use std::sync::Arc;
+
+/// What checking gives, whatever the program.
+#[derive(Debug)]
+pub struct Checked {
+    /// To be run only where `diagnostics` has no error.
+    pub program: Program,
+    /// The inventory with the sites that the script declares.
+    pub inventory: Arc<Inventory>,
+    /// In the order of the text, imported files first.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Checked {
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Checks a program. `imports` has the parsed files that it may import.
+pub fn check(program: &ast::Block, imports: &dyn Imports, library: &Library, inventory: &Inventory) -> Checked {
+    let mut state = session::State::new(Arc::new(inventory.clone()));
+    let (program, diagnostics) = run(&mut state, program, imports, library, Mode::File);
+    Checked { program, inventory: state.inventory, diagnostics }
+}
+
+/// A file says everything once; an entry of a session may say a name anew, and what it does not use is used later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    File,
+    Session,
+}
+
+fn run(
+    state: &mut session::State,
+    program: &ast::Block,
+    imports: &dyn Imports,
+    library: &Library,
+    mode: Mode,
+) -> (Program, Vec<Diagnostic>) {
+    let mut checker = Checker::new(state, imports, library, mode);
+    let mut body = Vec::new();
+    checker.file(program, Unused::Warn, &mut body);
+    checker.unused(checker.state.block);
+    let mut diagnostics = checker.diagnostics;
+    diagnostics.sort_by_key(|d| (std::cmp::Reverse(d.span.file), d.span.start));
+    let inputs = std::mem::take(&mut state.inputs);
+    let program = Program { functions: state.functions.clone(), body, inputs, slots: state.slots as usize };
+    (program, diagnostics)
+}
+
+struct Checker<'a> {
+    library: &'a Library,
+    imports: &'a dyn Imports,
+    mode: Mode,
+    /// What stays from one entry of a session to the next.
+    state: &'a mut session::State,
+    diagnostics: Vec<Diagnostic>,
+    /// Site sets asked for again and again.
+    places: places::Places,
+    /// The rows and sites that a condition speaks of, innermost last.
+    rows: Vec<queries::RowScope>,
+    /// In the arguments of an operation: whether `here` was used.
+    here: Option<bool>,
+    /// What becomes of the expression that is being checked.
+    usage: Usage,
+    atomic: bool,
+    /// The functions whose bodies are being checked, innermost last.
+    functions: Vec<functions::Frame>,
+    /// The scope around the statement.
+    scope: Arc<KnownScope>,
+    /// The files that are being imported, outermost first.
+    importing: Vec<crate::span::FileId>,
+    /// The operand of an `xor` in parentheses is judged with the whole.
+    in_parity: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Usage {
+    /// Needed where it stands.
+    Value,
+    /// What a function gives back; a caller may drop it.
+    Result,
+    /// A statement for its effect.
+    Dropped,
+}
+
+impl<'a> Checker<'a> {
+    fn new(state: &'a mut session::State, imports: &'a dyn Imports, library: &'a Library, mode: Mode) -> Checker<'a> {
+        Checker {
+            library,
+            imports,
+            mode,
+            diagnostics: Vec::new(),
+            places: places::Places::default(),
+            rows: Vec::new(),
+            here: None,
+            usage: Usage::Value,
+            atomic: false,
+            functions: Vec::new(),
+            scope: state.scope.clone(),
+            importing: Vec::new(),
+            in_parity: false,
+            state,
+        }
+    }
+}
+
+impl Checker<'_> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn error(&mut self, code: &'static Code, span: Span, message: impl Into<String>) {
+        self.report(Diagnostic::new(code, span, message));
+    }
+
+    /// Types in messages are in backquotes, as code is.
+    fn mismatch(&mut self, span: Span, wanted: &Type, found: &Type, what: &str) {
+        let mut d =
+            Diagnostic::new(&codes::WRONG_TYPE, span, format!("{what} is to be `{wanted}`, but this is `{found}`"));
+        if let Some(help) = annotations::mend(wanted, found) {
+            d = d.help(help);
+        }
+        self.report(d);
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`, at most so many.
+fn listed<S: AsRef<str>>(names: impl IntoIterator<Item = S>, most: usize) -> String {
+    let all: Vec<String> = names.into_iter().map(|n| format!("`{}`", n.as_ref())).collect();
+    match &all[..] {
+        [] => String::new(),
+        [one] => one.clone(),
+        all if all.len() > most => format!("{} and {} more", all[..most].join(", "), all.len() - most),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// `did you mean ...`, for a name that nothing has.
+fn did_you_mean<'a>(d: Diagnostic, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+    match crate::diagnostic::nearest(word, candidates) {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d,
+    }
+}
+
+fn name(text: &str) -> Name {
+    Arc::from(text)
+}
+
+/// An operand as it is written, where it is short enough for a message.
+fn source_form(e: &ast::Expr) -> String {
+    match &e.kind {
+        ast::ExprKind::Name(name) => name.to_string(),
+        ast::ExprKind::Paren(inner) => source_form(inner),
+        ast::ExprKind::Braces(items) => {
+            let names: Option<Vec<String>> = items
+                .iter()
+                .map(|i| match i {
+                    ast::Item::Element(e) => e.as_name().map(|n| n.text.to_string()),
+                    _ => None,
+                })
+                .collect();
+            names.map_or("S".to_string(), |names| format!("{{{}}}", names.join(", ")))
+        }
+        _ => "S".to_string(),
+    }
+}

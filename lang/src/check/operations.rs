@@ -1,0 +1,624 @@
+//! Uses of operations: what is given to which parameter, where the operation goes, and what it gives.
+
+use super::annotations::converted;
+use super::expressions::poison;
+use super::functions::counted;
+use super::known::{Known, KnownScope, Place, Typed};
+use super::placements::positive_sites;
+use super::targets::{Lookup, Target, site_expr};
+use super::{Checker, Usage, codes, did_you_mean, listed, name};
+use crate::diagnostic::Diagnostic;
+use crate::eval::StepKind;
+use crate::library::{Operation, OperationKind, Param, Resource};
+use crate::model::{Placement, SiteSet};
+use crate::program::{self, Expr, ExprKind, FunctionId, PolicyExpr};
+use crate::span::Span;
+use crate::syntax::ast::{self, Item, Tail};
+use crate::types::{Name, Type};
+use indexmap::IndexMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+pub(super) fn operation_of<'r>(resource: &'r Resource, operation: &str) -> Option<&'r Operation> {
+    resource.operation(operation)
+}
+
+/// What `@`, `with` and `if any` say.
+#[derive(Default)]
+struct Tails {
+    at: Option<(Expr, Place)>,
+    scope: Option<(Expr, Arc<KnownScope>)>,
+    /// The services that the operation's own `@ { ... }` mentions.
+    written: Vec<(Name, Span)>,
+    policy: PolicyExpr,
+    if_any: bool,
+    /// The `@` was wrong, and is reported: nothing is said about a missing place.
+    broken: bool,
+}
+
+/// Arguments by parameter.
+#[derive(Default)]
+struct Given {
+    args: IndexMap<Name, Typed>,
+    per_site: bool,
+}
+
+impl Checker<'_> {
+    /// `of @ ... with ... if any`
+    pub(super) fn placed(&mut self, of: &ast::Expr, tails: &[Tail], span: Span) -> Typed {
+        match &of.kind {
+            ast::ExprKind::Path { head, suffixes } => {
+                let mut typed = self.path(head, suffixes, of.span, tails);
+                typed.expr.span = span;
+                typed
+            }
+            ast::ExprKind::Paren(inner) if matches!(inner.kind, ast::ExprKind::Path { .. }) => {
+                self.placed(inner, tails, span)
+            }
+            _ => {
+                let typed = self.part(of, None);
+                if typed.is_error() {
+                    self.tails_alone(tails);
+                } else {
+                    self.nothing_to_place(tails);
+                }
+                poison(span)
+            }
+        }
+    }
+
+    pub(super) fn operation(
+        &mut self,
+        resource: &ast::Name,
+        operation: &ast::Name,
+        args: &[ast::Arg],
+        span: Span,
+        tails: &[Tail],
+    ) -> Typed {
+        let library = self.library;
+        let Some(of) = library.any_resource(&resource.text) else { return poison(span) };
+        let Some(op) = operation_of(of, &operation.text) else {
+            let message = format!("`{}` has no operation `{}`", of.name, operation.text);
+            let d = Diagnostic::new(&codes::UNKNOWN_OPERATION, operation.span, message);
+            let names: Vec<&str> = of.operations.keys().map(|n| &**n).collect();
+            let near = did_you_mean(d.clone(), &operation.text, names.iter().copied());
+            let d = match &*operation.text {
+                _ if near != d => near,
+                "get" | "find" | "describe" if names.contains(&"show") => d.help("did you mean `show`?"),
+                "remove" | "destroy" if names.contains(&"delete") => d.help("did you mean `delete`?"),
+                "add" | "make" | "new" | "boot" | "upload" if names.contains(&"create") => {
+                    d.help("did you mean `create`?")
+                }
+                _ => d.help(format!("it has {}", listed(names, 12))),
+            };
+            self.report(d);
+            self.arguments_alone(args);
+            self.tails_alone(tails);
+            return poison(span);
+        };
+        let title = format!("{}.{}", of.name, op.name);
+        let usage = self.usage;
+        let given = self.arguments(&title, &op.params, args, operation.span, span);
+        let tails = self.tails(tails);
+        self.use_of(of, op, given, tails, usage, span)
+    }
+
+    /// The arguments of an operation, by parameter.
+    fn arguments(&mut self, title: &str, params: &[Param], args: &[ast::Arg], at: Span, span: Span) -> Given {
+        let mut given = Given::default();
+        let mut next = 0;
+        let mut named: Option<Span> = None;
+        let mut broken = false;
+        for arg in args {
+            let (param, value) = match arg {
+                ast::Arg::Broken(_) => {
+                    broken = true;
+                    continue;
+                }
+                ast::Arg::Positional(value) => {
+                    if let Some(first) = named {
+                        self.report(
+                            Diagnostic::new(
+                                &codes::POSITIONAL_AFTER,
+                                value.span,
+                                "an argument without a name stands before those with one",
+                            )
+                            .other(first, "the first with a name"),
+                        );
+                    }
+                    next += 1;
+                    let Some(param) = params.get(next - 1) else {
+                        self.part(value, None);
+                        if next == params.len() + 1 {
+                            let message = format!("`{title}` takes {}", counted(params.len(), "argument"));
+                            let names = listed(params.iter().map(|p| &*p.name), 16);
+                            let d = Diagnostic::new(&codes::TOO_MANY_ARGUMENTS, value.span, message);
+                            self.report(if params.is_empty() { d } else { d.help(format!("they are {names}")) });
+                        }
+                        continue;
+                    };
+                    (param, value)
+                }
+                ast::Arg::Named(name, value) => {
+                    named = named.or(Some(name.span));
+                    let Some(param) = params.iter().find(|p| p.name == name.text) else {
+                        let message = format!("`{title}` has no parameter `{}`", name.text);
+                        let d = Diagnostic::new(&codes::UNKNOWN_PARAMETER, name.span, message);
+                        let near = did_you_mean(d.clone(), &name.text, params.iter().map(|p| &*p.name));
+                        let d = match near == d && !params.is_empty() {
+                            true => d.help(format!("it has {}", listed(params.iter().map(|p| &*p.name), 16))),
+                            false => near,
+                        };
+                        self.report(d);
+                        self.part(value, None);
+                        continue;
+                    };
+                    (param, value)
+                }
+            };
+            let outer = self.here.replace(false);
+            let typed = self.argument(title, param, value);
+            given.per_site |= std::mem::replace(&mut self.here, outer) == Some(true);
+            if given.args.insert(param.name.clone(), typed).is_some() {
+                let message = format!("`{}` is given twice", param.name);
+                self.error(&codes::ARGUMENT_TWICE, value.span, message);
+            }
+        }
+        let missing: Vec<&Param> =
+            params.iter().filter(|p| p.required() && !given.args.contains_key(&p.name)).collect();
+        if !missing.is_empty() && !broken {
+            let names = listed(missing.iter().map(|p| &*p.name), 8);
+            let of = if args.is_empty() { span } else { at };
+            let example: Vec<String> = missing.iter().map(|p| format!("{}: ...", p.name)).collect();
+            self.report(
+                Diagnostic::new(&codes::MISSING_ARGUMENT, of, format!("`{title}` needs {names}"))
+                    .help(format!("write `{title}({})`", example.join(", "))),
+            );
+        }
+        given
+    }
+
+    fn argument(&mut self, title: &str, param: &Param, value: &ast::Expr) -> Typed {
+        let typed = self.part(value, Some(&param.ty));
+        if argument_fits(typed.ty(), &param.ty) {
+            return if names_resource(&param.ty) { typed } else { converted(typed, &param.ty) };
+        }
+        let (wanted, found) = (param.ty.present(), typed.ty());
+        let wants = match wanted {
+            Type::Handle(r) => {
+                format!("{} {r}, or the name of one", if r.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
+            }
+            other => format!("`{other}`"),
+        };
+        let message = format!("`{}` of `{title}` is to be {wants}, but this is `{found}`", param.name);
+        let mut d = Diagnostic::new(&codes::WRONG_ARGUMENT, typed.span(), message);
+        let of_resource = |ty: &Type| matches!(ty, Type::Handle(_) | Type::Replicated(_));
+        if let Some(help) = super::annotations::mend(wanted, found) {
+            d = d.help(help);
+        } else if *found == Type::Nothing {
+            d = d.help("this gives no value");
+        } else if matches!((wanted, found), (Type::Handle(_), Type::Table(_))) {
+            d = d.help("rows are resources until `select`, `group by` or `join` makes others of them");
+        } else if matches!(wanted, Type::String) && of_resource(found) {
+            d = d.help("its name is `.name`, its id `.id`");
+        }
+        self.report(d);
+        Typed { expr: Expr { ty: Type::Error, ..typed.expr }, known: Known::Nothing }
+    }
+
+    fn tails(&mut self, tails: &[Tail]) -> Tails {
+        let mut out = Tails { if_any: tails.iter().any(|t| matches!(t, Tail::IfAny)), ..Tails::default() };
+        let mut placed = false;
+        for tail in tails {
+            match tail {
+                Tail::IfAny => {}
+                Tail::With(with) => out.policy = self.policy_braces(with),
+                // A second `@` was reported by the parser.
+                Tail::At(e) if placed => _ = self.part(e, None),
+                Tail::At(e) => {
+                    placed = true;
+                    self.tail_at(e, &mut out);
+                }
+            }
+        }
+        out
+    }
+
+    fn tail_at(&mut self, e: &ast::Expr, out: &mut Tails) {
+        if let ast::ExprKind::Braces(items) = &e.kind
+            && items.iter().any(|i| !matches!(i, Item::Element(_) | Item::Broken(_)))
+        {
+            out.written = self.written_entries(e);
+            out.scope = Some(self.scope_items(items, e.span));
+            return;
+        }
+        if let Some(text) = e.as_text() {
+            self.quoted_site(text, e.span);
+            out.broken = true;
+            return;
+        }
+        let typed = self.part(e, Some(&Type::Placement));
+        if *typed.ty() == Type::Scope {
+            out.scope = Some(self.as_scope(typed, PolicyExpr::default(), e.span));
+            return;
+        }
+        match self.as_placement(typed, out.if_any) {
+            Some(at) => out.at = Some(at),
+            None => out.broken = true,
+        }
+    }
+
+    /// A use of an operation whose parts are checked: where it goes, whether it may, what it gives.
+    fn use_of(&mut self, of: &Resource, op: &Operation, given: Given, tails: Tails, usage: Usage, span: Span) -> Typed {
+        let kind = match op.kind {
+            OperationKind::Read => StepKind::Read,
+            OperationKind::Change => StepKind::Change,
+            OperationKind::Ensure => StepKind::Ensure,
+            OperationKind::Final => StepKind::Final,
+        };
+        let subject = op.subject.as_ref().and_then(|name| given.args.get(name).map(|typed| (name, typed)));
+        let subject =
+            subject.filter(|(_, t)| matches!(t.ty().present(), Type::Handle(_) | Type::Replicated(_) | Type::Any));
+        let by_handle = subject.is_some_and(|(_, t)| !matches!(t.ty(), Type::Any));
+        let dependencies = self.dependencies(&op.params, &given, op.subject.as_ref());
+        let mut target = Target {
+            service: of.service.clone(),
+            resource: of.name.clone(),
+            operation: op.name.clone(),
+            kind,
+            span,
+            usage,
+            atomic: self.atomic,
+            lists: !matches!(op.result, Type::Handle(_)),
+            lookups: dependencies.iter().filter(|d| d.by_name).map(|d| d.lookup.clone()).collect(),
+            unreachable: tails.policy.unreachable,
+            call: None,
+        };
+        let scope = match &tails.scope {
+            Some((_, known)) => self.scope.merge(known),
+            None => self.scope.clone(),
+        };
+        if !tails.written.is_empty() {
+            let mut used: HashSet<Name> = HashSet::from([target.service.clone()]);
+            used.extend(dependencies.iter().map(|d| d.lookup.service.clone()));
+            used.extend(op.params.iter().filter(|p| given.args.contains_key(&p.name)).filter_map(|p| p.needs.clone()));
+            self.unused_entries(&tails.written, &used, &format!("`{}`", target.title()));
+        }
+        let mut at = tails.at;
+        let place = match (subject.filter(|_| by_handle), &at) {
+            (Some((_, subject)), given) => Some(self.place_of_subject(subject, given.as_ref().map(|(_, p)| p))),
+            (None, Some((_, place))) => Some(place.clone()),
+            (None, None) => scope.place(&target.service).cloned(),
+        };
+        target.unreachable = target.unreachable.or_else(|| scope.entry(&target.service).and_then(|e| e.unreachable));
+        let place = match place {
+            Some(place) => {
+                self.judge_target(&target, &place, &scope);
+                self.judge_atomic(&target);
+                if let Some(placement) = &place.placement {
+                    let sites = positive_sites(placement);
+                    for dependency in dependencies.iter().filter(|d| !d.by_name) {
+                        if let Some(from) = &dependency.from {
+                            let lookup = &dependency.lookup;
+                            self.judge_dependency(&target, &lookup.resource, &sites, from, lookup.span);
+                        }
+                    }
+                }
+                Some(place)
+            }
+            None if tails.broken => None,
+            None => match (&*target.service == "identity").then_some(scope.identity).flatten() {
+                // The service that knows the person is that of the person's site.
+                Some((site, span)) => {
+                    let place = Place {
+                        placement: Some(Arc::new(Placement::Site(site))),
+                        form: Default::default(),
+                        single: true,
+                        span,
+                    };
+                    at = Some((site_expr(site, span), place.clone()));
+                    self.judge_target(&target, &place, &scope);
+                    Some(place)
+                }
+                None => self.answer_need(target.clone(), &scope).map(|site| {
+                    let placement = Some(Arc::new(Placement::Site(site)));
+                    let place = Place { placement, form: Default::default(), single: true, span };
+                    at = Some((site_expr(site, span), place.clone()));
+                    place
+                }),
+            },
+        };
+        if let Some(why) = &op.left
+            && (self.atomic || place.as_ref().is_some_and(|p| p.form.chooses))
+        {
+            let what = if self.atomic { "inside `atomic`" } else { "before another site is tried" };
+            self.report(
+                Diagnostic::new(&codes::LEFT_BEHIND, span, format!("`{}` is not taken back {what}", target.title()))
+                    .help(format!("the library says of it: {why}")),
+            );
+        }
+        if kind != StepKind::Read
+            && let Some((_, place)) = &at
+        {
+            self.judge_found_sites(place);
+        }
+        let single = match (&place, by_handle) {
+            (_, true) => !matches!(subject.map(|(_, t)| t.ty()), Some(Type::Replicated(_))),
+            (Some(place), false) => place.single,
+            // In a scope that is not known here: as its value is used; the evaluator asks the placement.
+            (None, false) => usage != Usage::Dropped,
+        };
+        let (ty, known) = result_of(of, op, single, tails.if_any, place.as_ref());
+        let per_site = given.per_site;
+        let since = op.params.iter().filter(|p| given.args.contains_key(&p.name)).filter_map(|p| p.since).max();
+        let operation = program::Operation {
+            service: target.service,
+            resource: target.resource,
+            name: target.operation,
+            kind,
+            subject: subject.map(|(name, _)| name.clone()),
+            args: given.args.into_iter().map(|(n, t)| (n, t.expr)).collect(),
+            at: at.map(|(e, _)| e),
+            scope: tails.scope.map(|(e, _)| e),
+            policy: tails.policy,
+            if_any: tails.if_any,
+            per_site,
+            single,
+            since,
+            dependencies: dependencies.into_iter().map(|d| (d.param, d.lookup.service)).collect(),
+            span,
+        };
+        Typed { expr: Expr { kind: ExprKind::Operation(Arc::new(operation)), ty, span }, known }
+    }
+
+    /// An operation on a handle or on rows goes where they are.
+    fn place_of_subject(&mut self, subject: &Typed, at: Option<&Place>) -> Place {
+        let single = !matches!(subject.ty(), Type::Replicated(_));
+        let sites = match &subject.known {
+            Known::At(sites) => Some(sites.clone()),
+            _ => None,
+        };
+        if let (Some(sites), Some(Place { placement: Some(given), span, .. })) = (&sites, at) {
+            let asked = given.sites();
+            if !asked.is_subset(sites) {
+                let elsewhere = self.some_names(&asked.difference(sites));
+                let there = self.some_names(sites);
+                self.report(
+                    Diagnostic::new(&codes::ELSEWHERE, *span, format!("this is at {there}, and not at {elsewhere}"))
+                        .other(subject.span(), "an operation on it goes where it is")
+                        .help("leave the `@` out"),
+                );
+            }
+        }
+        let placement = sites.and_then(|sites| match (single, sites.len()) {
+            (true, 1) => sites.first().map(Placement::Site),
+            (true, _) => None,
+            (false, _) => Some(Placement::AllOf((*sites).clone())),
+        });
+        Place { placement: placement.map(Arc::new), form: Default::default(), single, span: subject.span() }
+    }
+
+    /// What the arguments refer to.
+    fn dependencies(&self, params: &[Param], given: &Given, subject: Option<&Name>) -> Vec<Dependency> {
+        let mut all = Vec::new();
+        for param in params {
+            let Some(typed) = given.args.get(&param.name) else { continue };
+            if subject == Some(&param.name) || *typed.ty() == Type::Error || *typed.ty() == Type::Null {
+                continue;
+            }
+            let Some(resource) = resource_of(&param.ty).and_then(|r| self.library.any_resource(r)) else { continue };
+            let from = match &typed.known {
+                Known::At(sites) => Some(sites.clone()),
+                _ => None,
+            };
+            let by_name = names_by_text(typed.ty());
+            let lookup =
+                Lookup { resource: resource.name.clone(), service: resource.service.clone(), span: typed.span() };
+            all.push(Dependency { param: param.name.clone(), lookup, by_name, from });
+        }
+        all
+    }
+
+    /// Without an inventory file `sites` is whatever was found on this machine: to be looked at, not to be changed.
+    fn judge_found_sites(&mut self, place: &Place) {
+        if self.state.inventory.declared {
+            return;
+        }
+        let Some(placement) = &place.placement else { return };
+        let all = match &**placement {
+            Placement::AllOf(set) | Placement::AnyOf(set) | Placement::AllBut(_, set) => set,
+            _ => return,
+        };
+        let plain = self.places.plain(&self.state.inventory);
+        let declared = |s| self.state.declared_sites.contains_key(self.state.inventory.name(s));
+        if *all == *plain && all.len() > 1 && !all.iter().all(declared) {
+            self.report(
+                Diagnostic::new(
+                    &codes::FOUND_SITES,
+                    place.span,
+                    "these are all sites that were found on this machine, and this changes something",
+                )
+                .help(
+                    "name the sites, or write them down once with `edge init`: with edge.yaml `sites` is what it says",
+                ),
+            );
+        }
+    }
+
+    /// `f(args) @ scope`
+    pub(super) fn placed_call(&mut self, id: FunctionId, args: &[ast::Arg], span: Span, tails: &[Tail]) -> Typed {
+        if tails.is_empty() {
+            return self.call_function(id, args, span, None);
+        }
+        let mut policy = PolicyExpr::default();
+        let mut at = None;
+        for tail in tails {
+            match tail {
+                Tail::At(e) => at = at.or(Some(e)),
+                Tail::With(e) => policy = self.policy_braces(e),
+                Tail::IfAny => {}
+            }
+        }
+        let Some(e) = at else {
+            let d = Diagnostic::new(
+                &codes::NOTHING_TO_PLACE,
+                span,
+                "`with` says how an operation is done, and this is a call",
+            );
+            self.report(d.help("give a scope as well: `f() @ Zone1 with { ... }`"));
+            return self.call_function(id, args, span, None);
+        };
+        let (scope, known, written) = match &e.kind {
+            ast::ExprKind::Braces(items) if items.iter().any(|i| !matches!(i, Item::Element(_) | Item::Broken(_))) => {
+                let written = self.written_entries(e);
+                let (scope, known) = self.scope_items(items, e.span);
+                (scope, known, written)
+            }
+            _ => {
+                let typed = self.part(e, Some(&Type::Placement));
+                let (scope, known) = self.as_scope(typed, policy, e.span);
+                (scope, known, Vec::new())
+            }
+        };
+        let call = self.call_function(id, args, span, Some((&known, &written)));
+        let ty = call.expr.ty.clone();
+        let kind = ExprKind::Within { scope: Box::new(scope), of: Box::new(call.expr) };
+        Typed { expr: Expr { kind, ty, span }, known: call.known }
+    }
+
+    /// `copy(rows) @ ...`: the bridge of a resource, called by hand.
+    pub(super) fn copy(&mut self, name_: &ast::Name, args: &[ast::Arg], span: Span, tails: &[Tail]) -> Typed {
+        let library = self.library;
+        let [ast::Arg::Positional(value)] = args else {
+            let d = Diagnostic::new(
+                &codes::MISSING_ARGUMENT,
+                name_.span,
+                "`copy` takes one thing: a resource, or rows of one",
+            );
+            self.report(d.help("write `copy(flavor.list() @ Zone1) @ Zone3`"));
+            self.arguments_alone(args);
+            self.tails_alone(tails);
+            return poison(span);
+        };
+        let usage = self.usage;
+        let typed = self.part(value, None);
+        let tails = self.tails(tails);
+        let resource = match typed.ty() {
+            Type::Handle(r) | Type::Replicated(r) => library.any_resource(r),
+            Type::Error => return poison(span),
+            other => {
+                let message = format!("`copy` takes a resource, or rows of one, and this is `{other}`");
+                let mut d = Diagnostic::new(&codes::WRONG_ARGUMENT, typed.span(), message);
+                if matches!(other, Type::Table(_)) {
+                    d = d.help("rows are resources until `select`, `group by` or `join` makes others of them");
+                }
+                self.report(d);
+                return poison(span);
+            }
+        };
+        let Some(resource) = resource else { return poison(span) };
+        if resource.bridge.is_none() {
+            let message = format!("there is no bridge for a {}, so it cannot be copied", resource.name);
+            self.error(&codes::NO_BRIDGE, typed.span(), message);
+            return poison(span);
+        }
+        let op = Operation {
+            name: name("copy"),
+            kind: OperationKind::Change,
+            params: Vec::new(),
+            subject: None,
+            result: Type::Handle(resource.name.clone()),
+            left: None,
+            doc: String::new(),
+            span: resource.span,
+        };
+        let many = matches!(typed.ty(), Type::Replicated(_));
+        let given = Given { args: IndexMap::from([(name("of"), typed)]), per_site: false };
+        let mut used = self.use_of(resource, &op, given, tails, usage, span);
+        if let ExprKind::Operation(op) = &mut used.expr.kind {
+            let op = Arc::make_mut(op);
+            op.kind = StepKind::Copy;
+            op.single &= !many;
+        }
+        if many {
+            used.expr.ty = Type::Replicated(resource.name.clone());
+        }
+        used
+    }
+
+    /// `apply(...)`: an operation that one resource alone has needs no resource before it.
+    pub(super) fn resource_of_operation(&self, operation: &str) -> Option<Name> {
+        let mut found: Option<&Resource> = None;
+        for resource in self.library.services.iter().flat_map(|s| s.resources.values()) {
+            if resource.ops.contains_key(operation)
+                && !matches!(operation, "create" | "delete" | "list" | "show" | "ensure")
+            {
+                match found {
+                    Some(other) if other.name != resource.name => return None,
+                    _ => found = Some(resource),
+                }
+            }
+        }
+        found.map(|r| r.name.clone())
+    }
+}
+
+struct Dependency {
+    param: Name,
+    lookup: Lookup,
+    /// By name: in the scope; else a handle.
+    by_name: bool,
+    from: Option<Arc<SiteSet>>,
+}
+
+/// The resource that a parameter takes, also in a list.
+fn resource_of(ty: &Type) -> Option<&Name> {
+    match ty.present() {
+        Type::Handle(resource) | Type::Replicated(resource) => Some(resource),
+        Type::List(of) => resource_of(of),
+        _ => None,
+    }
+}
+
+fn names_resource(ty: &Type) -> bool {
+    resource_of(ty).is_some()
+}
+
+fn names_by_text(ty: &Type) -> bool {
+    match ty.present() {
+        Type::String => true,
+        Type::List(of) => names_by_text(of),
+        _ => false,
+    }
+}
+
+/// As `Type::fits`, and a resource may also be given by its name or id, or as rows that have one at each site.
+fn argument_fits(found: &Type, wanted: &Type) -> bool {
+    match (found, wanted) {
+        (Type::Null, Type::Optional(_)) => true,
+        (Type::Optional(found), Type::Optional(wanted)) => argument_fits(found, wanted),
+        (found, Type::Optional(wanted)) => argument_fits(found, wanted),
+        (Type::String, Type::Handle(_)) => true,
+        (Type::Replicated(a), Type::Handle(b)) => a == b,
+        (Type::List(found), Type::List(wanted)) => argument_fits(found, wanted),
+        _ => found.fits(wanted),
+    }
+}
+
+/// What an operation gives, by the form of its placement.
+fn result_of(of: &Resource, op: &Operation, single: bool, if_any: bool, place: Option<&Place>) -> (Type, Known) {
+    let sites = place.and_then(|p| p.placement.as_ref()).map(|p| Arc::new(positive_sites(p)));
+    let at = sites.map_or(Known::Nothing, Known::At);
+    match &op.result {
+        Type::Handle(resource) if single => {
+            let handle = Type::Handle(resource.clone());
+            (if if_any { Type::optional(handle) } else { handle }, at)
+        }
+        Type::Handle(resource) => (Type::Replicated(resource.clone()), at),
+        // Rows of the resource, whole.
+        Type::Table(_) => (Type::Replicated(of.name.clone()), at),
+        Type::Nothing => (Type::Nothing, Known::Nothing),
+        other if single => (other.clone(), Known::Nothing),
+        other => (Type::Table(Arc::new(IndexMap::from([(name("value"), other.clone())]))), at),
+    }
+}

@@ -8,8 +8,8 @@ use std::time::Duration;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::scenario::{Span, optional_span, span};
 use super::source::Source;
+use super::spec::{Span, optional_span, span};
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,11 +12,13 @@ mod openstack;
 pub mod scenario;
 mod serve;
 mod source;
+pub mod spec;
 mod transport;
 mod world;
 
 pub use fault::{Action, Fault};
-pub use scenario::{Scenario, ScenarioError, SiteSpec};
+pub use scenario::{Scenario, ScenarioError};
 pub use serve::{ServedSite, Serving, serve};
+pub use spec::SiteSpec;
 pub use transport::SimTransport;
 pub use world::{Account, ImageSeen, RequestSeen, ServerSeen, World};

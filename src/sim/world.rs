@@ -15,8 +15,9 @@ use tokio::sync::watch;
 
 use super::fault::{Action, Befalls, Fault, Faults};
 use super::openstack::{self, State};
-use super::scenario::{Scenario, SiteSpec};
+use super::scenario::Scenario;
 use super::source::{Clock, Source};
+use super::spec::SiteSpec;
 use super::transport::SimTransport;
 
 /// Requests that a site remembers; the oldest are forgotten.

@@ -21,8 +21,8 @@ pub(super) use image::Contents;
 
 use self::wire::{Call, Reply};
 use super::exchange::Arriving;
-use super::scenario::{Service, SiteSpec};
 use super::source::Source;
+use super::spec::{Service, SiteSpec};
 use super::world::{ImageSeen, ServerSeen, Site};
 use crate::transport::Body;
 

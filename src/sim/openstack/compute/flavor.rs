@@ -10,8 +10,8 @@ use super::{Page, Request, admin_only, bad, error, links, listing, not_found, re
 use crate::sim::openstack::State;
 use crate::sim::openstack::identity::Who;
 use crate::sim::openstack::wire::{Answer, Reply, boolean, count, flag, needed, text, wrapped};
-use crate::sim::scenario::FlavorSpec;
 use crate::sim::source::Source;
+use crate::sim::spec::FlavorSpec;
 
 #[derive(Clone)]
 pub(super) struct Flavor {

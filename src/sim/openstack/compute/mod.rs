@@ -27,8 +27,8 @@ use self::version::Version;
 use super::identity::Who;
 use super::wire::{Answer, Call, Reply, Wrong};
 use super::{State, authenticated};
-use crate::sim::scenario::{HostSpec, Quotas, SiteSpec, Timings};
 use crate::sim::source::Source;
+use crate::sim::spec::{HostSpec, Quotas, SiteSpec, Timings};
 use crate::sim::world::{ServerSeen, Site};
 
 pub(super) struct Compute {

@@ -8,7 +8,7 @@ use super::version::Version;
 use super::{Request, bad, error, not_found, refused, view};
 use crate::sim::openstack::State;
 use crate::sim::openstack::network::Wanted;
-use crate::sim::openstack::wire::{Answer, Reply, strings};
+use crate::sim::openstack::wire::{Answer, Object, Reply, strings};
 use crate::sim::source::iso_micro;
 
 pub(super) fn answer(state: &mut State, request: &Request, method: &str, id: &str, rest: &[&str]) -> Answer {
@@ -177,7 +177,7 @@ fn tags(state: &mut State, request: &Request, method: &str, id: &str, rest: &[&s
 }
 
 fn interfaces(state: &mut State, request: &Request, method: &str, id: &str, rest: &[&str]) -> Answer {
-    let shown = |port: &Value| {
+    let shown = |port: &Object| {
         json!({
             "port_id": port["id"], "net_id": port["network_id"], "mac_addr": port["mac_address"],
             "fixed_ips": port["fixed_ips"], "port_state": port["status"],
@@ -187,9 +187,7 @@ fn interfaces(state: &mut State, request: &Request, method: &str, id: &str, rest
     let own: Vec<String> = server.ports.iter().map(|(port, _)| port.clone()).collect();
     let (zone, host) = (server.zone.clone(), server.host.clone().unwrap_or_default());
     let State { network, ids, .. } = state;
-    let row = |network: &crate::sim::openstack::network::Network, port: &str| {
-        network.seen("ports").iter().find(|known| known["id"] == port).map(shown)
-    };
+    let row = |network: &crate::sim::openstack::network::Network, port: &str| network.wired(port).map(shown);
     match (method, rest) {
         ("GET", []) => {
             let rows: Vec<Value> = own.iter().filter_map(|port| row(network, port)).collect();

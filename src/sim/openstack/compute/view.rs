@@ -21,8 +21,7 @@ pub(super) fn addresses(state: &State, server: &Server) -> Vec<(String, Address)
         return Vec::new();
     }
     let mut found = Vec::new();
-    let ports = state.network.seen("ports");
-    for port in ports.iter().filter(|port| server.ports.iter().any(|(id, _)| port["id"] == *id)) {
+    for port in server.ports.iter().filter_map(|(id, _)| state.network.wired(id)) {
         let network = state.network.network_name(port["network_id"].as_str().unwrap_or_default());
         let mac = port["mac_address"].as_str().unwrap_or_default().to_string();
         for address in port["fixed_ips"].as_array().into_iter().flatten() {

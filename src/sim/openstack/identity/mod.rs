@@ -16,8 +16,8 @@ use time::OffsetDateTime;
 use self::tokens::Token;
 use super::wire::{Answer, Call, Object, Reply, Wrong};
 use super::{State, prefix};
-use crate::sim::scenario::{Service, SiteSpec};
 use crate::sim::source::Source;
+use crate::sim::spec::{Service, SiteSpec};
 use crate::sim::world::{Site, password_of};
 
 pub(super) struct Identity {

@@ -23,8 +23,8 @@ pub(super) use self::upload::{is_upload, upload};
 use super::identity::Who;
 use super::wire::{Answer, Call, Object, Reply, Wrong};
 use super::{State, authenticated};
-use crate::sim::scenario::SiteSpec;
 use crate::sim::source::{Source, iso};
+use crate::sim::spec::SiteSpec;
 use crate::sim::world::{ImageSeen, Site};
 
 pub(super) struct Images {

@@ -178,7 +178,7 @@ pub(super) fn create_one(
     let mut row = Object::new();
     for attribute in kind.attributes {
         let value = match (given.get(attribute.name), attribute.preset) {
-            (Some(value), _) => value.clone(),
+            (Some(value), _) => normal(attribute.form, value),
             (None, Preset::Required) => {
                 let message = format!("Failed to parse request. Required attribute '{}' not specified", attribute.name);
                 return Err(refused(message));
@@ -224,7 +224,8 @@ pub(super) fn update(network: &mut Network, kind: &'static Kind, id: &str, call:
     let row = network.own(kind, id, who)?;
     let mut changed = row.clone();
     for (name, value) in change {
-        changed.insert(name.clone(), value.clone());
+        let form = kind.attribute(name).map_or(Form::Text, |attribute| attribute.form);
+        changed.insert(name.clone(), normal(form, value));
     }
     let mut changed = rules::changed(network, kind, changed, change)?;
     touch(&mut changed, call.now);
@@ -309,14 +310,24 @@ fn check(kind: &Kind, given: &Object, who: &Who, when: Given) -> Result<(), Repl
             return Err(refused(format!("Invalid input for {name}. Reason: '{shown}' is not valid.")));
         }
     }
-    if ["networks", "routers"].contains(&kind.plural) && given.get("shared") == Some(&Value::Bool(true)) && !who.admin {
-        return Err(error(
-            403,
-            "PolicyNotAuthorized",
-            "(rule:create_network and rule:create_network:shared) is disallowed by policy",
-        ));
+    // What others see of a network is the administrator's to say.
+    for name in ["shared", "router:external", "is_default"] {
+        let asked = given.get(name).map(|value| normal(Form::Bool, value));
+        if kind.plural == "networks" && asked == Some(Value::Bool(true)) && !who.admin {
+            let message = format!("(rule:create_network and rule:create_network:{name}) is disallowed by policy");
+            return Err(error(403, "PolicyNotAuthorized", &message));
+        }
     }
     Ok(())
+}
+
+/// Flags and numbers may come as words.
+fn normal(form: Form, value: &Value) -> Value {
+    match form {
+        Form::Bool => value.as_str().and_then(boolean).map(Value::Bool).unwrap_or_else(|| value.clone()),
+        Form::Int | Form::MaybeInt => integer(value).map(Value::from).unwrap_or_else(|| value.clone()),
+        _ => value.clone(),
+    }
 }
 
 pub(super) fn integer(value: &Value) -> Option<i64> {

@@ -9,6 +9,8 @@ mod kinds;
 mod quota;
 mod router;
 mod rules;
+mod security;
+mod subnets;
 mod tags;
 
 use indexmap::IndexMap;
@@ -19,8 +21,8 @@ use self::kinds::{KINDS, Kind};
 use super::identity::Who;
 use super::wire::{Answer, Call, Object, Reply, Wrong};
 use super::{State, authenticated};
-use crate::sim::scenario::{Quotas, SiteSpec};
 use crate::sim::source::Source;
+use crate::sim::spec::{Quotas, SiteSpec};
 use crate::sim::world::Site;
 
 #[derive(Clone)]
@@ -95,7 +97,7 @@ impl Network {
 
     /// The id of a security group by id or name.
     pub fn group(&mut self, name: &str, who: &Who, now: OffsetDateTime, ids: &mut Source) -> Option<String> {
-        rules::ensure_default_group(self, &who.project, now, ids);
+        security::ensure_default_group(self, &who.project, now, ids);
         let groups = self.resources["security_groups"].iter();
         let mut own = groups.filter(|(_, group)| group["project_id"] == who.project.as_str());
         own.find(|(id, group)| *id == name || group["name"] == name).map(|(id, _)| id.clone())
@@ -110,6 +112,11 @@ impl Network {
 
     pub fn port(&self, id: &str, who: &Who) -> Option<&Object> {
         self.get(kind("ports"), id, who).ok()
+    }
+
+    /// A port's network, mac and addresses.
+    pub fn wired(&self, port: &str) -> Option<&Object> {
+        self.resources["ports"].get(port)
     }
 
     pub fn network_name(&self, id: &str) -> String {
@@ -252,7 +259,7 @@ pub(super) fn answer(site: &Site, state: &mut State, call: &Call) -> Answer {
         (_, [path, rest @ ..]) => {
             let kind = KINDS.iter().find(|kind| kind.path == *path).ok_or_else(not_found)?;
             if kind.plural == "security_groups" {
-                rules::ensure_default_group(network, &who.project, call.now, ids);
+                security::ensure_default_group(network, &who.project, call.now, ids);
             }
             match (method, rest) {
                 ("GET", []) => engine::list(network, kind, call, &who),

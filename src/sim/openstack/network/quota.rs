@@ -72,12 +72,14 @@ pub(super) fn answer(network: &mut Network, call: &Call, who: &Who, method: &str
             let body = call.json().map_err(bad)?;
             let mut set = Vec::new();
             for (name, value) in wrapped(&body, "quota").map_err(bad)? {
+                if ["tenant_id", "project_id", "force", "check_limit"].contains(&name.as_str()) {
+                    continue;
+                }
                 let number = integer(value)
                     .ok_or_else(|| refused(format!("Invalid input for {name}. Reason: not an integer.")))?;
                 match KINDS.iter().find(|kind| kind.singular == name) {
                     Some(kind) => set.push((kind.plural.to_string(), number)),
                     None if OTHERS.iter().any(|(other, _)| other == name) => {}
-                    None if ["tenant_id", "project_id", "force", "check_limit"].contains(&name.as_str()) => {}
                     None => return Err(refused(format!("Unrecognized attribute(s) '{name}'"))),
                 }
             }

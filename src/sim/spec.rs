@@ -1,0 +1,331 @@
+//! What one simulated site is made of. Everything has a default; durations are written as in `5s`.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    Identity,
+    Image,
+    Compute,
+    Placement,
+    Network,
+}
+
+impl Service {
+    pub const ALL: [Service; 5] =
+        [Service::Identity, Service::Image, Service::Compute, Service::Placement, Service::Network];
+
+    /// The type in the catalog.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Service::Identity => "identity",
+            Service::Image => "image",
+            Service::Compute => "compute",
+            Service::Placement => "placement",
+            Service::Network => "network",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteSpec {
+    pub labels: IndexMap<String, Scalar>,
+    /// What the site offers; identity is always there, for without it there is no site.
+    pub services: Vec<Service>,
+    /// The first one is the account that a configuration for this world uses.
+    pub accounts: Vec<AccountSpec>,
+    pub flavors: Vec<FlavorSpec>,
+    pub images: Vec<ImageSpec>,
+    pub networks: Vec<NetworkSpec>,
+    pub quotas: Quotas,
+    pub hosts: Vec<HostSpec>,
+    /// The newest microversion that compute speaks, for old sites.
+    pub microversion: String,
+    /// Added to every answer.
+    #[serde(deserialize_with = "span")]
+    pub latency: Duration,
+    pub timings: Timings,
+    #[serde(deserialize_with = "span")]
+    pub token_lifetime: Duration,
+    /// Largest image data accepted, in bytes: what is uploaded is held in memory.
+    pub image_limit: u64,
+    /// Second octet of the addresses at this site; its place in the scenario by default.
+    pub octet: Option<u8>,
+}
+
+impl Default for SiteSpec {
+    fn default() -> Self {
+        let flavor = |id: &str, name: &str, vcpus, ram, disk| FlavorSpec {
+            id: Some(id.into()),
+            name: name.into(),
+            vcpus,
+            ram,
+            disk,
+        };
+        SiteSpec {
+            labels: IndexMap::new(),
+            services: Service::ALL.to_vec(),
+            accounts: vec![
+                AccountSpec {
+                    user: "admin".into(),
+                    project: "admin".into(),
+                    roles: vec!["admin".into()],
+                    password: None,
+                },
+                AccountSpec::default(),
+            ],
+            flavors: vec![
+                flavor("tiny", "tiny", 1, 64, 1),
+                flavor("1", "m1.tiny", 1, 512, 1),
+                flavor("2", "m1.small", 1, 2048, 20),
+            ],
+            images: vec![ImageSpec::default()],
+            networks: vec![NetworkSpec::default()],
+            quotas: Quotas::default(),
+            hosts: vec![HostSpec::default()],
+            microversion: "2.93".into(),
+            latency: Duration::ZERO,
+            timings: Timings::default(),
+            token_lifetime: Duration::from_secs(3600),
+            image_limit: 2 << 30,
+            octet: None,
+        }
+    }
+}
+
+impl SiteSpec {
+    pub fn offers(&self, service: Service) -> bool {
+        service == Service::Identity || self.services.contains(&service)
+    }
+
+    pub(super) fn max_microversion(&self) -> Option<u32> {
+        self.microversion.strip_prefix("2.")?.parse().ok().filter(|minor| (1..=93).contains(minor))
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccountSpec {
+    pub user: String,
+    pub project: String,
+    pub roles: Vec<String>,
+    /// By default the site's name in lower case and `-secret`: no two sites share a password.
+    pub password: Option<String>,
+}
+
+impl Default for AccountSpec {
+    fn default() -> Self {
+        let roles = vec!["member".into(), "reader".into()];
+        AccountSpec { user: "demo".into(), project: "demo".into(), roles, password: None }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FlavorSpec {
+    pub id: Option<String>,
+    pub name: String,
+    #[serde(default = "one")]
+    pub vcpus: u64,
+    /// MiB.
+    pub ram: u64,
+    /// GiB.
+    #[serde(default)]
+    pub disk: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageSpec {
+    pub id: Option<String>,
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Equal words are equal bytes, at whatever site; the image's name by default.
+    pub content: Option<String>,
+    pub visibility: String,
+    pub disk_format: String,
+    pub container_format: String,
+    pub properties: IndexMap<String, String>,
+}
+
+impl Default for ImageSpec {
+    fn default() -> Self {
+        ImageSpec {
+            id: None,
+            name: "cirros".into(),
+            size: 256 << 10,
+            content: None,
+            visibility: "public".into(),
+            disk_format: "qcow2".into(),
+            container_format: "bare".into(),
+            properties: IndexMap::new(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NetworkSpec {
+    pub name: String,
+    /// Seen by every project.
+    pub shared: bool,
+    /// 10.OCTET.K.0/24 by default, K counting the networks of the site.
+    pub cidr: Option<String>,
+    pub external: bool,
+}
+
+impl Default for NetworkSpec {
+    fn default() -> Self {
+        NetworkSpec { name: "private".into(), shared: true, cidr: None, external: false }
+    }
+}
+
+/// Per project; -1 is no limit.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quotas {
+    pub instances: i64,
+    pub cores: i64,
+    /// MiB.
+    pub ram: i64,
+    pub key_pairs: i64,
+    pub server_groups: i64,
+    pub server_group_members: i64,
+    pub metadata_items: i64,
+    pub images: i64,
+    /// Bytes of all images together.
+    pub image_bytes: i64,
+    pub networks: i64,
+    pub subnets: i64,
+    pub ports: i64,
+    pub routers: i64,
+    pub security_groups: i64,
+    pub security_group_rules: i64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Quotas {
+            instances: 10,
+            cores: 20,
+            ram: 51_200,
+            key_pairs: 100,
+            server_groups: 10,
+            server_group_members: 10,
+            metadata_items: 128,
+            images: 100,
+            image_bytes: -1,
+            networks: 100,
+            subnets: 100,
+            ports: 500,
+            routers: 10,
+            security_groups: 10,
+            security_group_rules: 100,
+        }
+    }
+}
+
+/// A hypervisor. Where no host has room, a server is accepted and then becomes ERROR.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostSpec {
+    pub name: String,
+    pub vcpus: u64,
+    /// MiB.
+    pub ram: u64,
+    /// GiB.
+    pub disk: u64,
+}
+
+impl Default for HostSpec {
+    fn default() -> Self {
+        HostSpec { name: "host1".into(), vcpus: 256, ram: 1 << 20, disk: 10_000 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timings {
+    /// How long a server is BUILD.
+    #[serde(deserialize_with = "span")]
+    pub build: Duration,
+    /// How long a server that is being deleted is still shown.
+    #[serde(deserialize_with = "span")]
+    pub delete: Duration,
+    /// How long an action such as stop or reboot takes.
+    #[serde(deserialize_with = "span")]
+    pub action: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Timings {
+            build: Duration::from_secs(1),
+            delete: Duration::from_millis(500),
+            action: Duration::from_millis(500),
+        }
+    }
+}
+
+/// A label's value: whatever one writes in YAML without quotes.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Scalar {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// A duration: a number of seconds, or `200ms`, `5s`, `2m`, `1h`.
+pub(super) fn span<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Span::deserialize(deserializer)?.read().map_err(serde::de::Error::custom)
+}
+
+pub(super) fn optional_span<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let span = Option::<Span>::deserialize(deserializer)?;
+    span.map(|span| span.read().map_err(serde::de::Error::custom)).transpose()
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Span {
+    Seconds(f64),
+    Text(String),
+}
+
+impl Span {
+    pub(super) fn read(&self) -> Result<Duration, String> {
+        let (number, unit) = match self {
+            Span::Seconds(seconds) => (*seconds, 1.0),
+            Span::Text(text) => {
+                let at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+                let unit = match text[at..].trim() {
+                    "ms" => 0.001,
+                    "" | "s" => 1.0,
+                    "m" => 60.0,
+                    "h" => 3600.0,
+                    _ => return Err(format!("`{text}` is not a duration such as 200ms, 5s, 2m, 1h")),
+                };
+                let number: f64 =
+                    text[..at].trim().parse().map_err(|_| format!("`{text}` is not a duration such as 200ms, 5s"))?;
+                (number, unit)
+            }
+        };
+        // A year is longer than any run; the bound keeps every later sum of times in range.
+        Some(number * unit)
+            .filter(|seconds| (0.0..=31_536_000.0).contains(seconds))
+            .map(Duration::from_secs_f64)
+            .ok_or_else(|| "a duration is between 0 and one year".to_string())
+    }
+}

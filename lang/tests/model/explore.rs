@@ -55,6 +55,8 @@ pub struct Exploration {
     pub world: World,
     pub faults: u8,
     pub crashes: u8,
+    /// Sites inside `all but n of`, which a verdict leaves as they are, unless broken.
+    pub spared: Mask,
     /// Entries that are left to the page cache.
     pub lazy: Vec<Entry>,
     /// Only complaints that begin so.
@@ -386,6 +388,9 @@ impl<'a> Explorer<'a> {
         };
         now.sites.iter().enumerate().all(|(i, site)| {
             let kept = keep >> i & 1 == 1;
+            if !kept && keep != 0 && self.of.spared >> i & 1 == 1 {
+                return !site.broken && !site.belief.state.is_awaited();
+            }
             let watched = self.world.rules.fence == Fence::Watch && site.belief.state == State::Soft;
             site.effects == u8::from(kept) && site.creates == 0 && (kept || site.belief.state.is_closed() || watched)
         })

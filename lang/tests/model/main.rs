@@ -8,5 +8,6 @@ mod histories;
 mod names;
 mod oracle;
 mod placements;
+mod scripts;
 mod sets;
 mod world;

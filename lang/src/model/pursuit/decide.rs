@@ -258,16 +258,21 @@ fn verdict(aim: &Aim, beliefs: &Beliefs, sight: &Sight) -> Option<SiteSet> {
             return found;
         }
     } else {
-        let waiting = beliefs.among(&[State::New, State::Sent, State::Undoing, State::Again]);
-        if !waiting.intersection(&aim.attempted).is_subset(&beliefs.out) {
-            return None;
-        }
+        // Attempted at all: nothing is told while a site that is aimed at has yet to be asked, or to answer.
+        let mut waiting = beliefs.among(&[State::New, State::Sent, State::Undoing, State::Again]);
+        waiting.subtract(&beliefs.out);
+        let waiting = waiting.intersection(&aim.attempted);
         let pin = sight.pin.intersection(&aim.rest.sites);
         if let Some(found) = first_holding(&aim.rest, &pin, &elsewhere, &sight.present)
+            && let available = SiteSet::below(beliefs.len()).difference(&sight.ban)
+            && aim.widen(&found, &available).is_some_and(|aimed_at| aimed_at.is_disjoint(&waiting))
             && let Some(all) = aim.widen(&found, &sight.there.difference(&sight.ban))
             && form.holds_over(&all, &sight.present.difference(&all))
         {
             return Some(all);
+        }
+        if !waiting.is_empty() {
+            return None;
         }
     }
     let holds = form.holds_over(&sight.there, &sight.present.difference(&sight.there));

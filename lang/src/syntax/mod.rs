@@ -10,6 +10,7 @@ pub mod lexer;
 pub mod show;
 pub mod token;
 
+mod foreign;
 mod format;
 mod parse;
 

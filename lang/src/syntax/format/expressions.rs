@@ -193,13 +193,10 @@ impl<'a> Cursor<'a> {
             Arg::Broken(_) => {}
         };
         // Braces that come last break instead of the arguments: `f("name", { ... })`.
-        let hugs = match (args, self.bracket()) {
-            ([before @ .., last], Some((open, close))) => last_braces(last).is_some_and(|span| {
-                before.iter().all(is_short)
-                    && before.len() < 4
-                    && !self.comment_between(open, span.start)
-                    && !self.comment_between(span.end, close)
-            }),
+        let hugs = match (last_braces(args), self.bracket()) {
+            (Some(span), Some((open, close))) => {
+                !self.comment_between(open, span.start) && !self.comment_between(span.end, close)
+            }
             _ => false,
         };
         if !hugs {
@@ -256,7 +253,10 @@ impl<'a> Cursor<'a> {
             }
             self.trailing(&mut inner);
         }
-        self.comments(&mut inner);
+        if self.comment_ahead() {
+            inner.push(Doc::SoftLine);
+            self.comments(&mut inner);
+        }
         let empty = inner.is_empty();
         docs.push(Doc::Nest(inner));
         if !empty {
@@ -323,18 +323,24 @@ fn is_atom(e: &Expr) -> bool {
     }
 }
 
-fn is_short(arg: &Arg) -> bool {
+/// How wide an argument is that holds neither brackets nor line ends.
+fn short_width(arg: &Arg) -> Option<u32> {
     match arg {
-        Arg::Positional(e) | Arg::Named(_, e) => is_atom(e) && e.span.end - e.span.start < 40,
-        Arg::Broken(_) => false,
+        Arg::Positional(e) if is_atom(e) => Some(e.span.end - e.span.start + 2),
+        Arg::Named(name, e) if is_atom(e) => Some(name.span.end - name.span.start + e.span.end - e.span.start + 4),
+        _ => None,
     }
 }
 
-fn last_braces(arg: &Arg) -> Option<Span> {
-    match arg {
-        Arg::Positional(e) | Arg::Named(_, e) => {
-            matches!(e.kind, ExprKind::Braces(_) | ExprKind::List(_)).then_some(e.span)
-        }
-        Arg::Broken(_) => None,
-    }
+/// The last argument, if it may break instead of the arguments.
+fn last_braces(args: &[Arg]) -> Option<Span> {
+    let (last, before) = args.split_last()?;
+    let (Arg::Positional(e) | Arg::Named(_, e)) = last else { return None };
+    let breaks = match e.kind {
+        ExprKind::Braces(_) => true,
+        ExprKind::List(_) => before.is_empty(),
+        _ => false,
+    };
+    let width: Option<u32> = before.iter().map(short_width).sum();
+    (breaks && width.is_some_and(|w| w < 60)).then_some(e.span)
 }

@@ -6,6 +6,7 @@ use super::{Lexed, MAX_DEPTH, Piece};
 use crate::diagnostic::{Code, Diagnostic, Label};
 use crate::span::{FileId, Span};
 use crate::syntax::codes;
+use crate::syntax::foreign;
 use crate::syntax::token::{Tok, Token, continues_clause};
 
 /// A bracket that is open.
@@ -72,7 +73,10 @@ impl<'a> Arranger<'a> {
             } else if piece.after_newline && !self.tokens.is_empty() {
                 self.line_break(tok, place);
             } else if self.separator_forgotten(tok) {
-                self.error(&codes::NO_SEPARATOR, place, "this belongs on a line of its own, or after `;`");
+                let help = foreign::word(self.text(i)).map(str::to_string);
+                self.error(&codes::NO_SEPARATOR, place, "this belongs on a line of its own, or after `;`")
+                    .help
+                    .extend(help);
                 self.push(Tok::Newline, self.span(piece.start, piece.start));
             }
             if self.by_indent && tok == Tok::RBrace && piece.after_newline {
@@ -82,6 +86,7 @@ impl<'a> Arranger<'a> {
                 Tok::LParen | Tok::LBracket | Tok::LBrace | Tok::TextHead => {
                     if self.stack.len() == MAX_DEPTH {
                         self.error(&codes::TOO_DEEP, place, format!("more than {MAX_DEPTH} brackets are open here"));
+                        self.drop_statement();
                         break;
                     }
                     let lines = tok == Tok::LBrace && self.opens_lines();
@@ -113,6 +118,20 @@ impl<'a> Arranger<'a> {
             self.tokens.pop();
         }
         self.lexed.tokens = self.tokens;
+    }
+
+    /// Forgets the statement around the outermost bracket: nothing that could be said about the rest of it helps.
+    fn drop_statement(&mut self) {
+        let Some(outermost) = self.stack.first() else { return };
+        let start = outermost.place.start;
+        self.stack.clear();
+        while self
+            .tokens
+            .last()
+            .is_some_and(|t| t.span.start >= start || !matches!(t.tok, Tok::Newline | Tok::Semicolon))
+        {
+            self.tokens.pop();
+        }
     }
 
     fn push(&mut self, tok: Tok, place: Span) {

@@ -4,6 +4,7 @@
 use super::build::{Build, Noted};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::codes;
+use crate::syntax::foreign;
 use crate::syntax::token::{self, Class, Tok};
 use lalrpop_util::{ErrorRecovery, ParseError};
 use std::convert::Infallible;
@@ -71,7 +72,7 @@ impl Build<'_> {
         self.noted.push(Noted { diagnostic, by_grammar: true });
     }
 
-    /// Words of other languages, at the start of the line or where the parser stopped.
+    /// What a word of another language is here, at the start of the line or where the parser stopped.
     fn advice(&self, at: usize) -> Option<String> {
         // A long line is not searched again for each of its mistakes.
         let near = (at.saturating_sub(200)..=at).find(|i| self.source.is_char_boundary(*i)).unwrap_or(at);
@@ -82,27 +83,7 @@ impl Build<'_> {
         };
         let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_string();
         let (head, here) = (word(first), word(&self.source[at..]));
-        let advice = match head.as_str() {
-            "def" | "func" | "function" | "proc" => "a function is written `fn name(parameter: Type) { ... }`",
-            "var" | "const" | "auto" | "val" => "a value is named with `let name = ...`",
-            "while" | "loop" | "until" => {
-                "there is no such loop: `for x in list { ... }` and `assert cond within 5min`"
-            }
-            "foreach" => "a loop is written `for x in list { ... }`",
-            "return" => "there is no `return`: the value of a function is that of its last statement",
-            "elif" | "elsif" | "elseif" => "this is written `else if`",
-            "unless" => "this is written `if !cond { ... }`",
-            "switch" | "match" | "case" => "cases are written `if ... { } else if ... { } else { }`",
-            "catch" | "except" | "rescue" | "finally" => "this is written `try { ... } else e { ... }`",
-            "use" | "require" | "include" | "from" => "another file is read with `import \"file.edge\"`",
-            "echo" | "puts" | "println" | "printf" => "this is written `print value`",
-            _ => match here.as_str() {
-                "elif" | "elsif" | "elseif" => "this is written `else if`",
-                "catch" | "except" | "rescue" | "finally" => "this is written `try { ... } else e { ... }`",
-                _ => return None,
-            },
-        };
-        Some(advice.to_string())
+        foreign::word(&head).or_else(|| foreign::word(&here)).map(str::to_string)
     }
 }
 

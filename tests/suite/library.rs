@@ -1,6 +1,10 @@
 //! Service descriptions, over tests/library: what is wrong with broken ones, the requests that they render, the rows
 //! that they read, and what they make of answers. And the standard library itself.
 
+#[path = "library/exercise.rs"]
+mod exercise;
+#[path = "library/sites.rs"]
+mod sites;
 #[path = "library/using.rs"]
 mod using;
 

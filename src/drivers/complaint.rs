@@ -19,9 +19,12 @@ pub fn complaint(status: u16, body: &AnswerBody) -> Complaint {
         AnswerBody::Text(text) => Complaint { code: None, message: of_text(text) },
         AnswerBody::Empty | AnswerBody::Stream(_) => Complaint::default(),
     };
-    let message = one_line(&found.message);
+    // WebOb puts tags into JSON too.
+    let message = one_line(&if found.message.contains("<br") { of_text(&found.message) } else { found.message });
     let message = if message.is_empty() { reason(status) } else { message };
-    Complaint { code: found.code.map(|c| one_line(&c)).filter(|c| !c.is_empty()), message }
+    // "409 Conflict" is the status once more.
+    let code = found.code.map(|c| one_line(&c)).filter(|c| !c.is_empty() && !c.starts_with(&status.to_string()));
+    Complaint { code, message }
 }
 
 fn reason(status: u16) -> String {

@@ -11,8 +11,10 @@ use http::Method;
 use http::header::CONTENT_LENGTH;
 use http_body::Body as _;
 use http_body_util::{BodyExt, BodyStream};
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// How one site is reached. Paths are absolute.
@@ -64,51 +66,91 @@ pub fn install_tls() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
+/// The networks of a run: sites that are reached in the same way share one.
+#[derive(Default)]
+pub struct Networks(Mutex<HashMap<Settings, Network>>);
+
+impl Networks {
+    pub fn get(&self, settings: &Settings) -> Result<Network, String> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(network) = known.get(settings) {
+            return Ok(network.clone());
+        }
+        let network = Network::new(settings)?;
+        known.insert(settings.clone(), network.clone());
+        Ok(network)
+    }
+}
+
 #[derive(Clone)]
 pub struct Network {
-    client: reqwest::Client,
+    /// For `http`: it trusts no certificate, and so needs not load those of the system.
+    plain: reqwest::Client,
+    /// For `https`: made when it is first needed, unless there are files that could be wrong.
+    secure: Arc<OnceLock<Result<reqwest::Client, String>>>,
+    settings: Arc<Settings>,
 }
 
 impl Network {
     /// Reads the certificate files. The message names the file that cannot be used.
     pub fn new(settings: &Settings) -> Result<Network, String> {
         install_tls();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("edge/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(settings.connect_timeout)
-            // Below the five seconds after which Apache closes an idle connection: a request that crosses such a
-            // closing is lost, and for a POST that means *unknown*.
-            .pool_idle_timeout(Duration::from_secs(4))
-            .tcp_keepalive(Duration::from_secs(30))
-            .tls_danger_accept_invalid_certs(!settings.verify);
-        for proxy in proxies(&settings.proxy)? {
-            builder = builder.proxy(proxy);
+        let plain = build(builder(settings)?.tls_certs_only([]))?;
+        let network = Network { plain, secure: Arc::default(), settings: Arc::new(settings.clone()) };
+        if settings.cacert.is_some() || settings.cert.is_some() {
+            network.secure()?;
         }
-        if let Some(path) = settings.cacert.as_ref().filter(|_| settings.verify) {
-            let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?)
-                .map_err(|_| format!("`{}` holds no certificates that can be read", path.display()))?;
-            if certificates.is_empty() {
-                return Err(format!("`{}` holds no certificate", path.display()));
-            }
-            builder = builder.tls_certs_only(certificates);
-        }
-        if let Some(path) = &settings.cert {
-            let mut pem = read(path)?;
-            if let Some(key) = &settings.key {
-                pem.push(b'\n');
-                pem.extend(read(key)?);
-            }
-            let identity = reqwest::Identity::from_pem(&pem)
-                .map_err(|_| format!("`{}` and its key are no client certificate that can be used", path.display()))?;
-            builder = builder.identity(identity);
-        }
-        let client = builder.build().map_err(|e| format!("the HTTP client cannot be set up: {}", root(&e)))?;
-        Ok(Network { client })
+        Ok(network)
     }
+
+    fn secure(&self) -> Result<&reqwest::Client, String> {
+        self.secure.get_or_init(|| secure(&self.settings)).as_ref().map_err(String::clone)
+    }
+}
+
+fn builder(settings: &Settings) -> Result<reqwest::ClientBuilder, String> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("edge/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(settings.connect_timeout)
+        // Below the five seconds after which Apache closes an idle connection: a request that crosses such a
+        // closing is lost, and for a POST that means *unknown*.
+        .pool_idle_timeout(Duration::from_secs(4))
+        .tcp_keepalive(Duration::from_secs(30));
+    for proxy in proxies(&settings.proxy)? {
+        builder = builder.proxy(proxy);
+    }
+    Ok(builder)
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
+    builder.build().map_err(|e| format!("the HTTP client cannot be set up: {}", root(&e)))
+}
+
+fn secure(settings: &Settings) -> Result<reqwest::Client, String> {
+    let mut builder = builder(settings)?.tls_danger_accept_invalid_certs(!settings.verify);
+    if let Some(path) = settings.cacert.as_ref().filter(|_| settings.verify) {
+        let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?)
+            .map_err(|_| format!("`{}` holds no certificates that can be read", path.display()))?;
+        if certificates.is_empty() {
+            return Err(format!("`{}` holds no certificate", path.display()));
+        }
+        builder = builder.tls_certs_only(certificates);
+    }
+    if let Some(path) = &settings.cert {
+        let mut pem = read(path)?;
+        if let Some(key) = &settings.key {
+            pem.push(b'\n');
+            pem.extend(read(key)?);
+        }
+        let identity = reqwest::Identity::from_pem(&pem)
+            .map_err(|_| format!("`{}` and its key are no client certificate that can be used", path.display()))?;
+        builder = builder.identity(identity);
+    }
+    build(builder)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
@@ -137,7 +179,13 @@ impl Transport for Network {
         Box::pin(async move {
             let host = request.uri().authority().map_or_else(String::new, |a| host_of(a.as_str()).to_string());
             let request = outgoing(request).map_err(|e| TransportError::NotSent(describe(&host, &e)))?;
-            let response = self.client.execute(request).await.map_err(|e| classify(&host, &e))?;
+            let tls_proxy = self.settings.proxy.http.as_ref().is_some_and(|p| p.starts_with("https:"));
+            let client = match request.url().scheme() {
+                "https" => self.secure().map_err(TransportError::NotSent)?,
+                _ if tls_proxy => self.secure().map_err(TransportError::NotSent)?,
+                _ => &self.plain,
+            };
+            let response = client.execute(request).await.map_err(|e| classify(&host, &e))?;
             let response: http::Response<reqwest::Body> = response.into();
             Ok(response.map(|body| body.map_err(|e| BoxError::from(root(&e))).boxed_unsync()))
         })

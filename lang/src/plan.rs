@@ -348,7 +348,7 @@ impl Plan {
             if step.kind != StepKind::Read && (often || step.later.is_some()) {
                 counts.open = true;
             }
-            for effect in &step.effects {
+            for effect in step.effects.iter().filter(|_| step.kind != StepKind::Read) {
                 if effect.action.is_final() {
                     counts.destroys += 1;
                     counts.destroy_sites.insert(effect.site);

@@ -127,6 +127,7 @@ async fn call(env: &Env<'_>, frame: &Frame, id: FunctionId, args: &[Expr], span:
     inner.resize(function.slots, None);
     let mut values = Vec::new();
     for arg in args {
+        // Of type Nothing: left out.
         values.push(match arg.ty {
             Type::Nothing => None,
             _ => Some(eval(env, frame, arg).await?),

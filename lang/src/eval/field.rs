@@ -20,7 +20,15 @@ pub(super) fn field(
     span: Span,
 ) -> Result<Value, Failure> {
     match of {
-        Value::Unknown(what) => Ok(unknown(ty, format!("the {name} of {}", what.what))),
+        Value::Unknown(what) => Ok(unknown(
+            ty,
+            match (&**name, &what.ty) {
+                ("present" | "absent" | "unknown", Type::Table(_) | Type::Replicated(_)) => {
+                    format!("the sites where {} is {name}", what.what)
+                }
+                _ => format!("the {name} of {}", what.what),
+            },
+        )),
         Value::Handle(handle) => Ok(handle_field(handle, name, ty)),
         Value::Table(table) => table_field(env, table, name, span),
         Value::Record(record) => Ok(record.get(name).cloned().unwrap_or(Value::Null)),

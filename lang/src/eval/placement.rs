@@ -81,7 +81,7 @@ pub(super) fn convert(value: Value, ty: &Type, span: Span) -> Result<Value, Fail
     };
     match fits {
         true => Ok(value),
-        false => Err(wrong(&value, &format!("{ty}"), span)),
+        false => Err(wrong(&value, &format!("`{ty}`"), span)),
     }
 }
 

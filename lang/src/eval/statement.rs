@@ -124,7 +124,12 @@ async fn print(env: &Env<'_>, frame: &Frame, expr: &Expr, span: Span) -> Result<
     if let (Some(what), false) = (compare::unsettled(&value), env.planning()) {
         return Err(owed(&what, expr.span));
     }
-    env.host().print(&display(&value, env.host().inventory()), span, &env.place());
+    let text = match &value {
+        // A text of which parts are not known yet says so itself.
+        Value::Unknown(what) => what.what.trim_matches('"').to_owned(),
+        value => display(value, env.host().inventory()),
+    };
+    env.host().print(&text, span, &env.place());
     Ok(Value::Null)
 }
 

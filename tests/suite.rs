@@ -6,6 +6,9 @@ mod support;
 #[path = "suite/check.rs"]
 mod check;
 
+#[path = "suite/eval/mod.rs"]
+mod eval;
+
 #[path = "suite/library.rs"]
 mod library;
 

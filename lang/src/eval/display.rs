@@ -180,11 +180,11 @@ pub(super) fn duration_text(time: Duration) -> String {
 
 pub(crate) fn bytes_text(bytes: u64) -> String {
     let exact = [(1u64 << 50, "PiB"), (1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    let decimal = [(1_000_000_000_000u64, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB")];
-    for (size, unit) in exact.into_iter().chain(decimal) {
-        if bytes >= size && bytes.is_multiple_of(size) {
-            return format!("{}{unit}", bytes / size);
-        }
+    let decimal = [(10u64.pow(12), "TB"), (10u64.pow(9), "GB"), (10u64.pow(6), "MB"), (1_000, "kB")];
+    // The largest unit of which it is a whole number, else about so many of the largest that it reaches.
+    let whole = exact.iter().chain(&decimal).filter(|(size, _)| bytes >= *size && bytes.is_multiple_of(*size)).max();
+    if let Some((size, unit)) = whole {
+        return format!("{}{unit}", bytes / size);
     }
     for (size, unit) in exact {
         if bytes >= size {
@@ -216,7 +216,7 @@ pub fn display_table(table: &Table, inventory: &Inventory) -> String {
     let widths: Vec<usize> =
         (0..columns).map(|i| grid.iter().map(|line| line[i].chars().count()).max().unwrap_or(0)).collect();
     let mut out = String::new();
-    for line in &grid {
+    for line in grid.iter().filter(|line| !line.is_empty()) {
         let mut text = String::new();
         for (cell, width) in line.iter().zip(&widths) {
             text += cell;

@@ -136,6 +136,10 @@ fn target(
     let own = match subject {
         Some(Value::Handle(handle)) => Some(Placement::Site(handle.site)),
         Some(Value::Table(table)) => Some(Placement::AllOf(table.present())),
+        Some(Value::Null) => {
+            let message = format!("there is no `{}` here: this is null", op.resource);
+            return Err(Failure::new(&codes::OF_NULL, op.span, message));
+        }
         Some(Value::Unknown(what)) if !matches!(what.ty.present(), Type::String) => {
             return Ok(Target::Later(what.clone()));
         }

@@ -76,7 +76,7 @@ pub(super) async fn run(env: &Env<'_>, frame: &Frame, query: &Query, expr: &Expr
         Ok(table) => Ok(Value::Table(Arc::new(table))),
         Err(Stop::Failed(failure)) => Err(failure),
         // Passed on in a run too: it is owed only where it decides something.
-        Err(Stop::Unknown(what)) => Ok(unknown(&expr.ty, format!("a choice of {}", what.what))),
+        Err(Stop::Unknown(what)) => Ok(unknown(&expr.ty, format!("some of {}", what.what))),
     }
 }
 

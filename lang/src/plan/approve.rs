@@ -112,3 +112,111 @@ fn nearer(a: Beyond, b: Beyond) -> Beyond {
     };
     if rank(b) > rank(a) { b } else { a }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::StepKind;
+    use crate::model::{SiteId, SiteSet};
+    use crate::plan::PlannedSection;
+    use crate::span::{FileId, Span};
+
+    fn key(at: usize, position: &[u32]) -> Key {
+        Key { call: Span::new(FileId(0), at, at + 1), position: position.to_vec() }
+    }
+
+    fn effect(site: u32, action: Action) -> PlannedEffect {
+        PlannedEffect::new(SiteId(site), action, "server", Some("vm".into()))
+    }
+
+    fn change(field: &str, to: &str) -> Action {
+        Action::Change { fields: vec![FieldChange { field: field.into(), from: "?".into(), to: to.into() }] }
+    }
+
+    fn plan(key: Key, effects: Vec<PlannedEffect>, sections: &[SectionKind]) -> Plan {
+        let span = key.call;
+        let section = |kind: &SectionKind| PlannedSection { kind: *kind, title: "?".into(), span };
+        let step = PlannedStep {
+            key,
+            kind: StepKind::Change,
+            service: "compute".into(),
+            resource: "server".into(),
+            operation: "create".into(),
+            name: Some("vm".into()),
+            arguments: Vec::new(),
+            placement: String::new(),
+            aimed: SiteSet::new(),
+            otherwise: Vec::new(),
+            more: false,
+            later: None,
+            unknown: Vec::new(),
+            effects,
+        };
+        let sections = sections.iter().map(section).collect();
+        Plan { entries: vec![Entry { order: vec![0], sections, span, content: Content::Step(Box::new(step)) }] }
+    }
+
+    #[test]
+    fn never_more_than_was_shown() {
+        let shown = plan(key(1, &[0]), vec![effect(1, Action::Create), effect(2, Action::Create).fallback()], &[]);
+        let at = |position: &[u32], effect: PlannedEffect| shown.approve(&key(1, position), &effect);
+        assert_eq!(at(&[0], effect(1, Action::Create)), Ok(()));
+        assert_eq!(at(&[0], effect(2, Action::Create)), Ok(()), "another outcome was shown");
+        assert_eq!(at(&[0], effect(1, Action::AlreadyThere)), Ok(()), "less");
+        assert_eq!(at(&[0], effect(3, Action::Create)), Err(Beyond::Site));
+        assert_eq!(at(&[0], effect(1, Action::Delete)), Err(Beyond::Effect));
+        assert_eq!(at(&[1], effect(1, Action::Create)), Err(Beyond::Step), "another iteration");
+        assert_eq!(shown.approve(&key(2, &[0]), &effect(1, Action::Create)), Err(Beyond::Step));
+        let other = PlannedEffect { name: Some("other".into()), ..effect(1, Action::Create) };
+        assert_eq!(at(&[0], other), Err(Beyond::Site), "another name");
+    }
+
+    #[test]
+    fn what_was_there_is_not_made_without_asking() {
+        let shown = plan(key(1, &[]), vec![effect(1, Action::AlreadyThere)], &[]);
+        assert_eq!(shown.approve(&key(1, &[]), &effect(1, Action::Create)), Err(Beyond::Effect));
+    }
+
+    #[test]
+    fn changes_go_to_the_values_shown() {
+        let shown = plan(key(1, &[]), vec![effect(1, change("size", "4"))], &[]);
+        let ask = |action| shown.approve(&key(1, &[]), &effect(1, action));
+        assert_eq!(ask(change("size", "4")), Ok(()));
+        assert_eq!(ask(change("size", "5")), Err(Beyond::Effect));
+        assert_eq!(ask(change("name", "4")), Err(Beyond::Effect));
+    }
+
+    #[test]
+    fn deletes_are_of_the_one_that_was_shown() {
+        let shown = plan(key(1, &[]), vec![effect(1, Action::Delete).id("a")], &[]);
+        assert_eq!(shown.approve(&key(1, &[]), &effect(1, Action::Delete).id("a")), Ok(()));
+        assert_eq!(shown.approve(&key(1, &[]), &effect(1, Action::Delete).id("b")), Err(Beyond::Site));
+    }
+
+    #[test]
+    fn an_open_loop_approves_nothing_and_a_branch_does() {
+        let create = effect(1, Action::Create);
+        let looped = plan(key(1, &[0]), vec![create.clone()], &[SectionKind::Each]);
+        assert_eq!(looped.approve(&key(1, &[0]), &create), Err(Beyond::Later));
+        assert!(looped.counts().open);
+        let branched = plan(key(1, &[0]), vec![create.clone()], &[SectionKind::Perhaps]);
+        assert_eq!(branched.approve(&key(1, &[0]), &create), Ok(()));
+        assert_eq!((branched.counts().create, branched.counts().perhaps), (0, 1));
+    }
+
+    #[test]
+    fn destroys_are_counted_over_sites() {
+        let one = plan(key(1, &[]), vec![effect(1, Action::Delete)], &[]);
+        assert_eq!(one.needs_destroys(), None);
+        let last = Action::Act { operation: "reboot".into(), last: true };
+        let two = plan(key(1, &[]), vec![effect(1, Action::Delete), effect(2, last)], &[]);
+        assert_eq!(two.needs_destroys(), Some(2));
+    }
+
+    #[test]
+    fn a_plan_survives_serialising() {
+        let shown = plan(key(1, &[0]), vec![effect(1, change("a", "b"))], &[SectionKind::Each]);
+        let text = serde_json::to_string(&shown).expect("plain data");
+        assert_eq!(serde_json::from_str::<Plan>(&text).expect("what was written"), shown);
+    }
+}

@@ -5,7 +5,7 @@
 //! declared in a program (`site A = openstack(cloud: "a")`) connects in the same way: see `connection`.
 
 use super::yaml::{Kind, Map, Node};
-use super::{Clouds, Connection, Environment, Problem, Severity, read};
+use super::{Clouds, Connection, Environment, Problem, Severity, kubeconfig, read};
 use edge_lang::diagnostic::nearest;
 use edge_lang::eval::Unreachable;
 use edge_lang::inventory::{Inventory, Site};
@@ -71,14 +71,17 @@ impl Guards {
     }
 }
 
-/// The inventory: of the file given, of edge.yaml in the working directory, or the clouds themselves.
+/// The inventory: of the file given, of edge.yaml in the working directory, or the clouds and contexts themselves.
 pub fn load(environment: &Environment, file: Option<&Path>, clouds: &Clouds) -> Sites {
     let mut sites = Sites::default();
     let path = file.map(Path::to_path_buf).unwrap_or_else(|| environment.working_directory.join("edge.yaml"));
     let path = environment.working_directory.join(path);
     match read(&path) {
         None if file.is_some() => sites.wrong(0, None, "", format!("cannot read `{}`", path.display())),
-        None => of_clouds(&mut sites, clouds),
+        None => {
+            of_clouds(&mut sites, clouds);
+            of_contexts(&mut sites, environment);
+        }
         Some(node) => {
             sites.file = Some(path);
             sites.inventory.declared = true;
@@ -103,6 +106,26 @@ fn of_clouds(sites: &mut Sites, clouds: &Clouds) {
         let mut connection: Settings = [("cloud".into(), cloud.name.as_str().into())].into();
         connection.extend(region.map(|r| ("region".into(), r.into())));
         sites.inventory.add(Site { name, stack: "openstack".into(), connection, ..Site::default() });
+    }
+}
+
+/// And each context of the kubeconfig.
+fn of_contexts(sites: &mut Sites, environment: &Environment) {
+    let (names, problems) = kubeconfig::contexts(environment, None);
+    sites.problems.extend(problems);
+    for name in names {
+        if sites.inventory.id(&name).is_some() {
+            sites.wrong(
+                0,
+                Some(&name),
+                "",
+                "a cloud and a context have this name; an edge.yaml gives each its own".into(),
+            );
+            continue;
+        }
+        let name: Arc<str> = name.into();
+        let connection = [("context".into(), name.clone())].into();
+        sites.inventory.add(Site { name, stack: "kubernetes".into(), connection, ..Site::default() });
     }
 }
 
@@ -136,7 +159,7 @@ pub fn connection(sites: &Sites, site: &Site, account: Option<&str>, clouds: &Cl
         cloud.interfaces = vec![interface];
     }
     let connection = Connection::openstack(site.name.to_string(), cloud);
-    Ok(text("project").map_or(connection.clone(), |project| connection.in_project(&project)))
+    text("project").map_or(Ok(connection.clone()), |project| connection.in_project(&project))
 }
 
 impl Sites {

@@ -7,6 +7,7 @@
 pub mod clouds;
 mod expand;
 pub mod inventory;
+pub mod kubeconfig;
 pub mod yaml;
 
 use crate::transport::network;
@@ -201,12 +202,18 @@ impl Connection {
     }
 
     /// The same person in another project.
-    pub fn in_project(&self, project: &str) -> Connection {
+    pub fn in_project(&self, project: &str) -> Result<Connection, String> {
         let mut connection = self.clone();
         if let Some(cloud) = &mut connection.cloud {
+            if cloud.auth.kind == "v3applicationcredential" {
+                let site = &self.site;
+                return Err(format!(
+                    "`{site}`: an application credential belongs to one project; `{project}` needs another"
+                ));
+            }
             cloud.auth = cloud.auth.in_project(project);
         }
-        connection
+        Ok(connection)
     }
 
     /// What a transport must know to reach it. Proxies are those of the environment.

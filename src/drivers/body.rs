@@ -7,10 +7,13 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use std::time::Duration;
 
 pub const JSON_LIMIT: usize = 64 << 20;
 /// Text is a message, or a console's log.
 pub const TEXT_LIMIT: usize = 16 << 20;
+/// Between two pieces of a stream.
+const IDLE: Duration = Duration::from_secs(60);
 /// Of an error, more is not read.
 const ERROR_LIMIT: usize = 1 << 20;
 
@@ -44,7 +47,12 @@ pub async fn read(
         return error_body(body).await;
     }
     if wanted == Wanted::Stream {
-        return Ok(AnswerBody::Stream(body));
+        return Ok(AnswerBody::Stream(flowing(body)));
+    }
+    if kind.is_empty() {
+        let bytes = whole(body, TEXT_LIMIT).await?;
+        let text = || AnswerBody::Text(String::from_utf8_lossy(&bytes).into_owned());
+        return Ok(serde_json::from_slice(&bytes).map_or_else(|_| text(), AnswerBody::Json));
     }
     if kind == "application/json" || kind.ends_with("+json") {
         let bytes = whole(body, JSON_LIMIT).await?;
@@ -57,7 +65,19 @@ pub async fn read(
         let bytes = whole(body, TEXT_LIMIT).await?;
         return Ok(AnswerBody::Text(String::from_utf8_lossy(&bytes).into_owned()));
     }
-    Ok(AnswerBody::Stream(body))
+    Ok(AnswerBody::Stream(flowing(body)))
+}
+
+/// A stream that breaks off when nothing comes for a while: its reader may have no time limit of its own.
+fn flowing(body: Body) -> Body {
+    let frames = futures_util::stream::unfold(Some(body), |body| async {
+        let mut body = body?;
+        match tokio::time::timeout(IDLE, body.frame()).await {
+            Ok(frame) => frame.map(|frame| (frame, Some(body))),
+            Err(_) => Some((Err(format!("nothing came for {} seconds", IDLE.as_secs()).into()), None)),
+        }
+    });
+    http_body_util::StreamBody::new(frames).boxed_unsync()
 }
 
 /// An error is worth reading whatever it says it is, and a broken one is still an error.

@@ -131,3 +131,30 @@ sits: {}
     let why = inventory::connection(&sites, site, None, &clouds).unwrap_err();
     assert_eq!(why, "`B`: no cloud named `zone9` in clouds.yaml; `zone1` is there");
 }
+
+#[test]
+fn contexts_are_sites_too_and_one_without_a_driver_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("clouds.yaml", CLOUDS);
+    write("one", "contexts: [{name: k-1, context: {cluster: a}}, {name: zone1}]\nclusters: [{name: a}]\n");
+    write("two", "contexts: [{name: k-1}, {name: k-2}, {context: {}}]\n");
+    write("three", "contexts: [");
+    let mut environment = environment(directory.path());
+    environment.variables.insert("KUBECONFIG".into(), "one:none:two:three".into());
+    let clouds = load_clouds(&environment);
+    let sites = inventory::load(&environment, None, &clouds);
+    assert_eq!(names(&sites)[6..], ["k-1", "k-2"]);
+    let problems: Vec<String> = sites.problems.iter().map(|p| p.message.clone()).collect();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(problems.iter().any(|p| p.contains("a cloud and a context")), "{problems:?}");
+    let site = sites.inventory.iter().find(|(_, s)| &*s.name == "k-2").unwrap().1;
+    let connection = inventory::connection(&sites, site, None, &clouds).unwrap();
+    let outside = edge::drivers::Surroundings {
+        transport: std::sync::Arc::new(edge::transport::network::Network::new(&Default::default()).unwrap()),
+        in_flight: std::sync::Arc::new(tokio::sync::Semaphore::new(1)),
+        seed: 0,
+    };
+    let failure = edge::drivers::open(&connection, outside).err().unwrap();
+    assert_eq!(failure.to_string(), "`k-2`: no driver for the stack `kubernetes` yet");
+}

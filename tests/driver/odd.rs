@@ -482,3 +482,37 @@ async fn what_keystone_is_not() {
         assert!(!matches!(failure, Failure::Unknown(_)), "{failure:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_stops_and_an_answer_without_a_type() {
+    let stalls = || {
+        let frames = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from("begin"))]);
+        let body = Served::from_stream(futures_util::StreamExt::chain(frames, futures_util::stream::pending()));
+        ([("content-type", "application/octet-stream")], body).into_response()
+    };
+    let (session, _) = at_image(answering(stalls));
+    match session.send(get("image", "/images/1/file"), None, limits(60)).await.unwrap().body {
+        AnswerBody::Stream(body) => {
+            let why = body.collect().await.err().map(|e| e.to_string());
+            assert_eq!(why.as_deref(), Some("nothing came for 60 seconds"));
+        }
+        _ => panic!("no stream"),
+    }
+    let untyped = || Response::new(Served::from("{\"images\": [{\"id\": \"1\"}]}"));
+    let (session, _) = at_image(answering(untyped));
+    let rows = session.list(listing("image", "/images", "images", Pages::Next), limits(60)).await.unwrap();
+    assert_eq!(rows.rows.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_users_time_for_an_answer_is_kept() {
+    let hangs = Router::new().fallback(|| std::future::pending::<Response>());
+    let mut cloud = password();
+    cloud.api_timeout = Some(std::time::Duration::from_secs(5));
+    let inside = Inside { router: with_keystone("image", "http://image.test", hangs), seen: Seen::default() };
+    let session = open(cloud, Arc::new(inside));
+    let began = tokio::time::Instant::now();
+    let failure = session.send(post("image", "/images", json!({})), None, limits(600)).await.err();
+    assert!(matches!(failure, Some(Failure::Unknown(_))), "{failure:?}");
+    assert_eq!(began.elapsed().as_secs(), 5);
+}

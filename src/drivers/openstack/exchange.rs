@@ -177,6 +177,11 @@ impl OpenStack {
             Ok(Ok(turn)) if Instant::now() < deadline => turn,
             _ => return Attempt::NotSent(format!("no time left to ask {at}")),
         };
+        // The user's own limit for one answer; sending an image may take longer.
+        let deadline = match self.cloud.api_timeout.and_then(|time| Instant::now().checked_add(time)) {
+            Some(sooner) if !matches!(call.payload, Content::Upload(_)) => sooner.min(deadline),
+            _ => deadline,
+        };
         let response = match timeout_at(deadline, self.outside.transport.send(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(TransportError::NotSent(why))) => return Attempt::NotSent(naming(&at, why)),

@@ -163,6 +163,12 @@ word_set! {
 }
 
 word_set! {
+    /// Words of clauses that have no value.
+    LONE_WORDS stands_alone
+    "repeatable" "once" "unique"
+}
+
+word_set! {
     METHODS is_method
     "GET" "HEAD" "POST" "PUT" "PATCH" "DELETE"
 }

@@ -4,7 +4,7 @@ use super::cursor::{Cursor, Docs};
 use super::doc::Doc;
 use super::statements::Between;
 use crate::syntax::ast::*;
-use crate::syntax::token::continues_clause;
+use crate::syntax::token::{continues_clause, is_second_word, stands_alone};
 
 impl<'a> Cursor<'a> {
     pub fn service(&mut self, service: &Service, spread: &mut bool, out: &mut Docs<'a>) {
@@ -84,7 +84,15 @@ impl<'a> Cursor<'a> {
             if n > 0 && continues_clause(&part.word.text) {
                 let mut docs = Vec::new();
                 self.part(part, &mut docs);
-                out.push(Doc::Continue(docs));
+                let before = &parts[n - 1];
+                let follows = !before.values.is_empty() || stands_alone(&before.word.text) || is_second(part);
+                out.push(if !follows {
+                    // On the same line this word would be the value of the one before.
+                    docs.insert(0, Doc::Line);
+                    Doc::Broken(vec![Doc::Nest(docs)])
+                } else {
+                    Doc::Continue(docs)
+                });
             } else {
                 // At other words a new clause would begin.
                 out.extend((n > 0).then_some(Doc::Space));
@@ -111,4 +119,10 @@ impl<'a> Cursor<'a> {
             self.expr(value, out);
         }
     }
+}
+
+/// `rehearse query { ... }`: a word that may come right after another.
+fn is_second(part: &ServicePart) -> bool {
+    let value = part.values.first().map(|e| &e.kind);
+    is_second_word(&part.word.text) && matches!(value, Some(ExprKind::Text(_) | ExprKind::Braces(_)))
 }

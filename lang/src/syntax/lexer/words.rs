@@ -3,7 +3,7 @@
 
 use super::arrange::Arranger;
 use crate::syntax::token::{
-    Class, Tok, class, continues_clause, is_clause_pair, is_clause_word, is_method, is_second_word, pair,
+    Class, Tok, class, continues_clause, is_clause_pair, is_clause_word, is_method, is_second_word, pair, stands_alone,
 };
 
 impl Arranger<'_> {
@@ -28,7 +28,7 @@ impl Arranger<'_> {
         let used_as_value = match next {
             None => true,
             // `site in west` asks, `site in = ...` declares; a line end between them changes nothing.
-            Some(p) if p.tok.is_none() && matches!(class(self.text(i + 1)), Class::Joins(_)) => {
+            Some(p) if p.tok.is_none() && self.joins(i + 1) => {
                 let after = self.raw.get(i + 2).and_then(|p| p.tok);
                 !matches!(after, Some(Tok::Equals | Tok::LBrace | Tok::Colon))
                     && !matches!(self.text(i + 2), "for" | "of")
@@ -73,6 +73,14 @@ impl Arranger<'_> {
         (tok, 1)
     }
 
+    /// Does an expression go on with this word?
+    fn joins(&self, i: usize) -> bool {
+        let (word, next) = (self.text(i), self.text(i + 1));
+        matches!(class(word), Class::Joins(_))
+            || matches!(word, "else" | "each")
+            || matches!(pair(word, next), Some(Tok::OrderBy | Tok::GroupBy | Tok::IfAny))
+    }
+
     /// As `word`, inside a service description; `None` where the general rules hold.
     fn service_word(&mut self, i: usize) -> Option<(Tok, usize)> {
         let (word, piece) = (self.text(i), self.raw[i]);
@@ -105,7 +113,7 @@ impl Arranger<'_> {
             return Some((Tok::Clause, 2));
         }
         // `needs extension "router"`, `undo none "why"`: a second word before its value.
-        let lone = last == Tok::Clause && matches!(self.last_text(), "repeatable" | "once" | "unique");
+        let lone = last == Tok::Clause && stands_alone(self.last_text());
         if last == Tok::Clause && !lone && on_line {
             let second = is_second_word(word) && (text_next || matches!(next_tok, Some(Tok::LBrace)));
             return second.then_some((Tok::Clause, 1));

@@ -199,7 +199,12 @@ impl World {
 
     /// Each site's first account, in the order of the scenario.
     pub fn accounts(&self) -> Vec<Account> {
-        self.0.sites.values().filter_map(|site| site.account()).collect()
+        self.0.sites.values().filter_map(|site| site.accounts().next()).collect()
+    }
+
+    /// Every account of one site, in the order of the scenario.
+    pub fn accounts_of(&self, site: &str) -> Vec<Account> {
+        self.0.sites.get(site).map(|site| site.accounts().collect()).unwrap_or_default()
     }
 
     /// A clouds.yaml with one cloud for each site, named like the site.
@@ -291,17 +296,20 @@ impl Site {
         }
     }
 
-    fn account(&self) -> Option<Account> {
-        let account = self.spec.accounts.first()?;
-        Some(Account {
-            site: self.name.clone(),
-            auth_url: format!("{}/identity/v3", self.base()),
-            region: self.name.clone(),
-            username: account.user.clone(),
-            password: password_of(&self.name, account.password.as_deref()),
-            project: account.project.clone(),
-            user_domain: "Default".into(),
-            project_domain: "Default".into(),
+    fn accounts(&self) -> impl Iterator<Item = Account> {
+        self.spec.accounts.iter().map(|account| {
+            // A user's password is the one that was given with its first account.
+            let first = self.spec.accounts.iter().find(|other| other.user == account.user).unwrap_or(account);
+            Account {
+                site: self.name.clone(),
+                auth_url: format!("{}/identity/v3", self.base()),
+                region: self.name.clone(),
+                username: account.user.clone(),
+                password: password_of(&self.name, first.password.as_deref()),
+                project: account.project.clone(),
+                user_domain: "Default".into(),
+                project_domain: "Default".into(),
+            }
         })
     }
 }

@@ -56,6 +56,10 @@ class Side:
                      for service in token["catalog"]
                      for endpoint in service["endpoints"]
                      if endpoint["interface"] == "public"}
+        # Some catalogs name the endpoint without its version.
+        identity = self.urls["identity"].rstrip("/")
+        if not identity.endswith("/v3"):
+            self.urls["identity"] = f"{identity}/v3"
 
     def http(self, method, url, body=None, headers=None):
         url = urllib.parse.urlsplit(url)

@@ -47,6 +47,8 @@ sites:
         (account.username.as_str(), account.password.as_str(), account.project.as_str()),
         ("ada", "pw", "lovelace")
     );
+    let demo = &World::new(Scenario::default()).accounts_of("Zone2")[1];
+    assert_eq!((demo.username.as_str(), demo.password.as_str()), ("demo", "zone2-secret"));
     let mut client = Client::stranger(&world, "A");
     let answer = client.post("/identity/v3/auth/tokens", super::client::by_password("ada", "pw", "lovelace")).await;
     client.token = answer.header("x-subject-token").to_string();

@@ -54,3 +54,37 @@ async fn a_lost_answer_is_a_broken_connection_and_a_refusal_none() {
     until(async || TcpStream::connect(address).await.is_ok()).await;
     assert!(raw(address, "/compute/").await.unwrap().starts_with("HTTP/1.1 200"));
 }
+
+#[tokio::test]
+async fn a_request_buffered_by_a_frozen_server_outlives_its_client() {
+    let world = World::new(Scenario::of_sites(["A"]));
+    let serving = serve(&world, &HashMap::new()).await.unwrap();
+    let address = serving.sites[0].address;
+    let auth = r#"{"auth":{"identity":{"methods":["password"],"password":{"user":{"name":"admin",
+        "domain":{"id":"default"},"password":"a-secret"}}},"scope":{"project":{"name":"admin","domain":{"id":"default"}}}}}"#;
+    let post = |path: &str, token: &str, body: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\nx-auth-token: {token}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(post("/identity/v3/auth/tokens", "", auth).as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !String::from_utf8_lossy(&answer).contains("\r\n\r\n") {
+        stream.read_buf(&mut answer).await.unwrap();
+    }
+    let answer = String::from_utf8_lossy(&answer).to_string();
+    let token = answer.lines().find_map(|line| line.strip_prefix("x-subject-token: ")).unwrap();
+    world.inject(Fault::at("A", Action::Freeze).service("network"));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let body = r#"{"network":{"name":"late"}}"#;
+    client.write_all(post("/networking/v2.0/networks", token, body).as_bytes()).await.unwrap();
+    until(async || world.requests("A").len() == 2).await;
+    drop(client);
+    let late = || world.network_resources("A", "networks").iter().any(|network| network["name"] == "late");
+    assert!(!late());
+    world.heal("A");
+    until(async || late()).await;
+}

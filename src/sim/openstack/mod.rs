@@ -41,9 +41,8 @@ pub(super) struct State {
 impl State {
     pub fn new(name: &str, spec: &SiteSpec, now: OffsetDateTime, mut ids: Source, contents: &mut Contents) -> Self {
         let identity = identity::Identity::new(name, spec, &mut ids);
-        let owner = identity.project_of_first_account();
-        let images = image::Images::new(spec, &owner, now, &mut ids, contents);
-        let network = network::Network::new(spec, &owner, now, &mut ids);
+        let images = image::Images::new(spec, &identity, now, &mut ids, contents);
+        let network = network::Network::new(spec, &identity, now, &mut ids);
         let compute = compute::Compute::new(spec, &mut ids);
         State { ids, identity, images, compute, network }
     }

@@ -119,7 +119,7 @@ fn shown(identity: &Identity, known: &Credential) -> Value {
     let roles: Vec<Value> = known
         .roles
         .iter()
-        .map(|id| json!({"id": id, "name": identity.get("roles", id).map(|role| &role["name"]), "domain_id": null}))
+        .map(|id| json!({"id": id, "name": identity.get("roles", id).map(|role| &role["name"]), "domain_id": null, "description": null, "options": {}}))
         .collect();
     json!({
         "id": known.id, "name": known.name, "description": known.description, "project_id": known.project,

@@ -28,6 +28,7 @@ pub(super) struct Identity {
     tokens: IndexMap<String, Token>,
     credentials: IndexMap<String, credentials::Credential>,
     first_project: String,
+    operator: String,
 }
 
 #[derive(Clone, PartialEq)]
@@ -56,6 +57,7 @@ impl Identity {
             tokens: IndexMap::new(),
             credentials: IndexMap::new(),
             first_project: String::new(),
+            operator: String::new(),
         };
         identity.seed(
             "domains",
@@ -92,6 +94,16 @@ impl Identity {
                 identity.first_project = project;
             }
         }
+        // What everybody may use belongs to no user: to the administrators' project, or else to the services'.
+        let admin = spec.accounts.iter().find(|account| account.roles.iter().any(|role| role == "admin"));
+        let owner = admin.map_or("service", |account| account.project.as_str());
+        identity.operator = identity.named("projects", owner).unwrap_or_else(|| {
+            let project = json!({
+                "name": owner, "domain_id": "default", "description": "", "enabled": true, "is_domain": false,
+                "parent_id": "default",
+            });
+            identity.seed("projects", &ids.hex(), project)
+        });
         identity.seed("regions", region, json!({"description": "", "parent_region_id": null}));
         for service in Service::ALL.into_iter().filter(|service| spec.offers(*service)) {
             identity.seed_endpoints(region, service, ids);
@@ -99,8 +111,9 @@ impl Identity {
         identity
     }
 
-    pub fn project_of_first_account(&self) -> String {
-        self.first_project.clone()
+    /// Whose the things are that a scenario puts at a site.
+    pub fn owner(&self, shared: bool) -> &str {
+        if shared { &self.operator } else { &self.first_project }
     }
 
     fn seed_endpoints(&mut self, region: &str, service: Service, ids: &mut Source) {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use super::{Image, Images, bad, error, is_base, is_read_only, text_of};
+use super::{Image, Images, bad, conflict, error, is_base, is_read_only, text_of, unsupported};
 use crate::sim::openstack::identity::Who;
 use crate::sim::openstack::wire::{Answer, Call, Object, Reply, count, flag, strings};
 use crate::sim::source::Source;
@@ -139,7 +139,7 @@ pub(super) fn patch(images: &mut Images, call: &Call, who: &Who, id: &str) -> An
     let kind = call.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if !PATCH_TYPES.contains(&kind) {
         let accepted = PATCH_TYPES.join(", ");
-        return Err(error(415, "The request's content type is not supported.").header("accept-patch", accepted));
+        return Err(unsupported(call).header("accept-patch", accepted));
     }
     let body = call.json().map_err(bad)?;
     let changes =
@@ -177,13 +177,13 @@ fn apply(image: &mut Image, change: &Value, who: &Who) -> Result<(), Reply> {
     }
     let known = is_base(&key) || image.properties.contains_key(&key);
     match op {
-        "remove" if !known => Err(error(409, &format!("Property {key} does not exist."))),
+        "remove" if !known => Err(conflict(&format!("Property {key} does not exist."))),
         "remove" if is_base(&key) => Err(error(403, &format!("Property {key} may not be removed."))),
         "remove" => {
             image.properties.shift_remove(&key);
             Ok(())
         }
-        "replace" if !known => Err(error(409, &format!("Property {key} does not exist."))),
+        "replace" if !known => Err(conflict(&format!("Property {key} does not exist."))),
         "add" | "replace" => {
             let value = change.get("value").ok_or_else(|| error(400, "Operation is missing the `value`."))?;
             let formats = ["disk_format", "container_format"];
@@ -217,6 +217,7 @@ fn copy(image: &Image) -> Image {
 }
 
 pub(super) fn delete(images: &mut Images, who: &Who, id: &str) -> Answer {
+    images.visible(id, who).map_err(|_| error(404, &format!("Failed to find image {id} to delete")))?;
     let image = images.own(id, who)?;
     if image.protected {
         return Err(error(403, &format!("Image {id} is protected and cannot be deleted.")));

@@ -20,7 +20,7 @@ use time::OffsetDateTime;
 use self::content::Content;
 pub(in crate::sim) use self::content::Contents;
 pub(super) use self::upload::{is_upload, upload};
-use super::identity::Who;
+use super::identity::{Identity, Who};
 use super::wire::{Answer, Call, Object, Reply, Wrong};
 use super::{State, authenticated};
 use crate::sim::source::{Source, iso};
@@ -69,11 +69,18 @@ pub(super) struct Bootable {
 }
 
 impl Images {
-    pub fn new(spec: &SiteSpec, owner: &str, now: OffsetDateTime, ids: &mut Source, contents: &mut Contents) -> Self {
+    pub fn new(
+        spec: &SiteSpec,
+        identity: &Identity,
+        now: OffsetDateTime,
+        ids: &mut Source,
+        contents: &mut Contents,
+    ) -> Self {
         let mut images = Images { images: IndexMap::new(), taken: HashSet::new() };
         for given in &spec.images {
             let id = given.id.clone().unwrap_or_else(|| ids.uuid());
-            let mut image = Image::new(id.clone(), owner, now);
+            let shared = ["public", "community"].contains(&given.visibility.as_str());
+            let mut image = Image::new(id.clone(), identity.owner(shared), now);
             image.name = Some(given.name.clone());
             image.status = "active";
             image.visibility = given.visibility.clone();
@@ -139,7 +146,7 @@ impl Images {
     fn own(&mut self, id: &str, who: &Who) -> Result<&mut Image, Reply> {
         self.visible(id, who)?;
         let image = self.images.get_mut(id).filter(|image| who.admin || image.owner == who.project);
-        image.ok_or_else(|| error(403, "You are not authorized to complete this action."))
+        image.ok_or_else(|| error(403, "You do not own this image"))
     }
 }
 
@@ -206,8 +213,28 @@ pub(super) fn answer(site: &Site, state: &mut State, call: &Call) -> Answer {
             _ => return Ok(versions(call, 300)),
         }
     }
-    let who = authenticated(site, state, call).map_err(|reply| shaped(reply, call))?;
+    let who = entered(site, state, call).map_err(|reply| shaped(reply, call))?;
     respond(site, state, call, method, &path, &who).map_err(|reply| shaped(reply, call))
+}
+
+/// Glance says 401 in words of its own.
+fn entered(site: &Site, state: &mut State, call: &Call) -> Result<Who, Reply> {
+    authenticated(site, state, call).map_err(|refused| {
+        let message = "This server could not verify that you are authorized to access the document you requested. Either \
+                       you supplied the wrong credentials (e.g., bad password), or your browser does not understand how \
+                       to supply the credentials required.";
+        Reply { headers: refused.headers, ..error(401, message) }
+    })
+}
+
+/// The error of a body whose type the service does not read.
+fn unsupported(call: &Call) -> Reply {
+    let kind = call.header("content-type").unwrap_or_default();
+    error(415, &format!("The request media type {kind} is not supported by this server."))
+}
+
+fn conflict(message: &str) -> Reply {
+    error(409, &format!("There was a conflict when trying to complete your request.<br /><br />\n{message}"))
 }
 
 fn respond(site: &Site, state: &mut State, call: &Call, method: &str, path: &[&str], who: &Who) -> Answer {
@@ -307,18 +334,26 @@ fn shaped(reply: Reply, call: &Call) -> Reply {
     };
     let accept = call.header("accept").unwrap_or("*/*");
     if accept.contains("json") {
+        // Where there is an explanation and a detail, the break stands between the two.
+        let message = match message.as_str() {
+            text if text.contains("<br />") => format!("{text}\n\n"),
+            text if reply.status == 415 => format!("{text}\n<br /><br />\n"),
+            text => format!("{text}<br /><br />\n\n\n"),
+        };
         let body = json!({
-            "message": format!("{message}<br /><br />\n\n\n"),
+            "message": message,
             "code": format!("{} {}", reply.status, title(reply.status)), "title": title(reply.status),
         });
-        return Reply::json(reply.status, body);
+        return Reply { headers: reply.headers, ..Reply::json(reply.status, body) };
     }
-    html(reply.status, message)
+    let headers = reply.headers;
+    Reply { headers, ..html(reply.status, message) }
 }
 
 fn html(status: u16, message: &str) -> Reply {
     let title = title(status);
-    let escaped = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let escaped =
+        message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace("&lt;br /&gt;", "<br />");
     Reply::text(
         status,
         "text/html",

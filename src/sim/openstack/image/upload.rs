@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::content::{Content, Gathered};
-use super::{error, shaped};
+use super::{entered, error, shaped, unsupported};
 use crate::sim::exchange::Arriving;
-use crate::sim::openstack::authenticated;
 use crate::sim::openstack::identity::Who;
 use crate::sim::openstack::wire::{Answer, Call, Reply};
 use crate::sim::world::Site;
@@ -46,10 +45,10 @@ async fn receive(site: &Site, call: &Call, mut body: Arriving) -> Answer {
 
 fn begin(site: &Site, call: &Call, id: &str, staging: bool) -> Result<Who, Reply> {
     let state = &mut *site.state();
-    let who = authenticated(site, state, call)?;
+    let who = entered(site, state, call)?;
     let kind = call.header("content-type").unwrap_or_default();
     if kind != "application/octet-stream" {
-        return Err(error(415, "The request's content type is not supported."));
+        return Err(unsupported(call));
     }
     let image = state.images.own(id, &who)?;
     if image.status != "queued" {

@@ -206,7 +206,10 @@ pub(super) fn create_one(
     rules::complete(network, kind, &mut row, given, who, now, ids)?;
     row.insert("created_at".into(), json!(iso(now)));
     row.insert("updated_at".into(), json!(iso(now)));
-    row.insert("revision_number".into(), json!(if kind.plural == "security_group_rules" { 0 } else { 1 }));
+    row.insert(
+        "revision_number".into(),
+        json!(if ["security_group_rules", "subnets"].contains(&kind.plural) { 0 } else { 1 }),
+    );
     row.insert("tags".into(), json!([]));
     let linked = row.clone();
     network.resources[kind.plural].insert(id.clone(), row);

@@ -238,7 +238,7 @@ const RULE: Kind = Kind {
         a("remote_group_id", Maybe, Created, Null),
         a("remote_address_group_id", Maybe, Created, Null),
         a("normalized_cidr", Maybe, Never, Null),
-        a("description", Text, Always, Empty),
+        a("description", Maybe, Always, Empty),
     ],
 };
 

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use self::kinds::{KINDS, Kind};
-use super::identity::Who;
+use super::identity::{Identity, Who};
 use super::wire::{Answer, Call, Object, Reply, Wrong};
 use super::{State, authenticated};
 use crate::sim::source::Source;
@@ -46,7 +46,7 @@ pub(super) struct Wanted {
 }
 
 impl Network {
-    pub fn new(spec: &SiteSpec, owner: &str, now: OffsetDateTime, ids: &mut Source) -> Self {
+    pub fn new(spec: &SiteSpec, identity: &Identity, now: OffsetDateTime, ids: &mut Source) -> Self {
         let mut network = Network {
             resources: KINDS.iter().map(|kind| (kind.plural, IndexMap::new())).collect(),
             limits: spec.quotas.clone(),
@@ -54,9 +54,10 @@ impl Network {
             octet: spec.octet.unwrap_or(1),
         };
         // Seeds are made by the handlers that clients use, without limits; a seed they refuse is left out.
-        let who = Who { user: String::new(), project: owner.to_string(), admin: true };
         let limits = std::mem::replace(&mut network.limits, unlimited());
         for (place, given) in spec.networks.iter().enumerate() {
+            let project = identity.owner(given.shared || given.external).to_string();
+            let who = Who { user: String::new(), project, admin: true };
             let document = json!({"name": given.name, "shared": given.shared, "router:external": given.external});
             let Ok(made) = engine::create_one(&mut network, kind("networks"), &document, &who, now, ids) else {
                 continue;

@@ -66,7 +66,7 @@ pub(super) fn created(network: &mut Network, kind: &Kind, row: &Object, now: Off
                 rules.extend([("ingress", "IPv4", id.clone()), ("ingress", "IPv6", id.clone())]);
             }
             for (direction, ethertype, remote) in rules {
-                let rule = json!({"security_group_id": id, "direction": direction, "ethertype": ethertype, "remote_group_id": remote});
+                let rule = json!({"security_group_id": id, "direction": direction, "ethertype": ethertype, "remote_group_id": remote, "description": null});
                 // Where the quota of rules is used up the group stays without them.
                 let _ = create_one(network, kind_named("security_group_rules"), &rule, &owner, now, ids);
             }
@@ -133,13 +133,15 @@ pub(super) fn deleting(network: &Network, kind: &Kind, id: &str) -> Result<(), R
         port["fixed_ips"].as_array().into_iter().flatten().any(|address| address[field] == id)
     };
     match kind.plural {
-        "networks" if ports().any(|port| port["network_id"] == id) => Err(error(
-            409,
-            "NetworkInUse",
-            &format!(
-                "Unable to complete operation on network {id}. There are one or more ports still in use on the network."
-            ),
-        )),
+        "networks" if ports().any(|port| port["network_id"] == id) => {
+            let held = ports().filter(|port| port["network_id"] == id).filter_map(|port| port["id"].as_str());
+            let held = held.collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "Unable to complete operation on network {id}. There are one or more ports still in use on the network, \
+                 id for these ports is: {held}."
+            );
+            Err(error(409, "NetworkInUse", &message))
+        }
         "subnets" if ports().any(|port| holds(port, "subnet_id", id)) => Err(error(
             409,
             "SubnetInUse",

@@ -17,7 +17,7 @@ use edge_lang::model::{Action, Belief, Fence, Overlap, Placement, Pursuit, SiteI
 
 use crate::formula::name;
 use crate::oracle::{Mask, mask, satisfies, set, subsets};
-use crate::world::{Changes, Mutant, Site, World};
+use crate::world::{Change, Changes, Mutant, Site, World};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Goal {
@@ -81,7 +81,7 @@ struct Explorer<'a> {
     count: usize,
     changes: Changes,
     /// What a site may do next.
-    nexts: HashMap<Site, Rc<Vec<(&'static str, Site, bool)>>>,
+    nexts: HashMap<Site, Rc<Vec<Change>>>,
     /// One pursuit for each goal and order of preference; beliefs are set before it is asked.
     pursuits: HashMap<Goal, Vec<Pursuit>>,
     decided: HashMap<Moment, Rc<Vec<Action>>>,

@@ -50,6 +50,7 @@ fn every_history_with_two_faults() {
     for formula in ["A && B", "A xor B"] {
         explore(formula, Rules::default(), 2, 1);
     }
+    explore("A && B", Rules { keyed: true, ..Rules::default() }, 2, 1);
 }
 
 #[test]
@@ -57,6 +58,7 @@ fn histories_of_three_sites() {
     for formula in LARGER {
         explore(formula, Rules::default(), 1, 0);
     }
+    explore("exactly 2 of {A,B,C}", Rules { by_name: true, ..Rules::default() }, 1, 0);
 }
 
 #[test]

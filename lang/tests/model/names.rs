@@ -141,6 +141,8 @@ fn some_names() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
     #[test]
     fn unfolding_undoes_folding(names in some_names()) {
         let back = unfold(&fold(&names)).unwrap();

@@ -125,6 +125,8 @@ fn written_order_decides_and_preference_overrides() {
     };
     assert_eq!(first(&Or(vec![B, A]), &[]), set(0b10));
     assert_eq!(first(&Or(vec![B, A]), &[SiteId(0)]), set(0b01));
+    let pinned = not(Xor(vec![C, C])).first_minimal(&set(0b100), &SiteSet::new(), &[]).unwrap();
+    assert_eq!(pinned, Some(set(0b100)), "pinned, although it cancels out");
     assert_eq!(first(&Exactly(2, set(0b1111)), &[SiteId(3), SiteId(1)]), set(0b1010));
 }
 

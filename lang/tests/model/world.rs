@@ -20,6 +20,9 @@ pub struct Site {
     pub faults: u8,
 }
 
+/// What may happen at a site: what it is, the site after it, and whether it is a fault.
+pub type Change = (&'static str, Site, bool);
+
 /// What one exploration assumes of the world, and which rule is switched off.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct World {
@@ -152,8 +155,7 @@ impl Site {
         Some(after.settled(world)).filter(|after| *after != self)
     }
 
-    /// What may happen next: what it is, the site after it, and whether it is a fault.
-    pub fn next(self, world: World, changes: &mut Changes) -> Vec<(&'static str, Site, bool)> {
+    pub fn next(self, world: World, changes: &mut Changes) -> Vec<Change> {
         let mut next = Vec::new();
         let mut may = |what, after: Site, seen: Option<Observation>, fault: bool| {
             if fault && self.faults == 0 {

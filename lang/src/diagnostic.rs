@@ -60,12 +60,22 @@ pub struct Diagnostic {
     pub label: String,
     /// Further places that matter.
     pub others: Vec<Label>,
+    /// What happened at each site, one line each.
+    pub notes: Vec<String>,
     pub help: Vec<String>,
 }
 
 impl Diagnostic {
     pub fn new(code: &'static Code, span: Span, message: impl Into<String>) -> Diagnostic {
-        Diagnostic { code, message: message.into(), span, label: String::new(), others: Vec::new(), help: Vec::new() }
+        Diagnostic {
+            code,
+            message: message.into(),
+            span,
+            label: String::new(),
+            others: Vec::new(),
+            notes: Vec::new(),
+            help: Vec::new(),
+        }
     }
 
     pub fn label(mut self, text: impl Into<String>) -> Diagnostic {
@@ -75,6 +85,11 @@ impl Diagnostic {
 
     pub fn other(mut self, span: Span, text: impl Into<String>) -> Diagnostic {
         self.others.push(Label { span, text: text.into() });
+        self
+    }
+
+    pub fn note(mut self, text: impl Into<String>) -> Diagnostic {
+        self.notes.push(text.into());
         self
     }
 

@@ -1,4 +1,5 @@
 pub mod check;
+pub mod codes;
 pub mod diagnostic;
 pub mod eval;
 pub mod inventory;

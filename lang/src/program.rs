@@ -16,6 +16,8 @@ pub struct Program {
     pub inputs: Vec<Input>,
     /// How many slots the frame of `body` has.
     pub slots: usize,
+    /// Some operation, in a function or not, is more than a read.
+    pub changes: bool,
 }
 
 pub type Block = Vec<Statement>;

@@ -88,7 +88,8 @@ fn run(
     let mut diagnostics = checker.diagnostics;
     diagnostics.sort_by_key(|d| (std::cmp::Reverse(d.span.file), d.span.start));
     let inputs = std::mem::take(&mut state.inputs);
-    let program = Program { functions: state.functions.clone(), body, inputs, slots: state.slots as usize };
+    let (functions, slots, changes) = (state.functions.clone(), state.slots as usize, state.changes);
+    let program = Program { functions, body, inputs, slots, changes };
     (program, diagnostics)
 }
 

@@ -368,6 +368,7 @@ impl Checker<'_> {
             dependencies: dependencies.into_iter().map(|d| (d.param, d.lookup.service)).collect(),
             span,
         };
+        self.state.changes |= operation.kind != StepKind::Read;
         Typed { expr: Expr { kind: ExprKind::Operation(Arc::new(operation)), ty, span }, known }
     }
 

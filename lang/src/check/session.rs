@@ -29,6 +29,8 @@ pub(super) struct State {
     pub imported: HashSet<FileId>,
     /// The sites that the script itself declares.
     pub declared_sites: HashMap<Name, Span>,
+    /// Some operation is more than a read.
+    pub changes: bool,
     /// The sticky scope of a session; empty for a file.
     pub scope: Arc<KnownScope>,
 }
@@ -45,6 +47,7 @@ impl State {
             inputs: Vec::new(),
             imported: HashSet::new(),
             declared_sites: HashMap::new(),
+            changes: false,
             scope: Arc::default(),
         }
     }

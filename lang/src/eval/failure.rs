@@ -77,11 +77,11 @@ impl Failure {
         Some(first)
     }
 
-    /// It and its companions, as what is drawn under the source text; what happened at the sites is help.
+    /// It and its companions, as what is drawn under the source text; what happened at the sites is a note each.
     pub fn diagnostics(&self, inventory: &Inventory) -> Vec<Diagnostic> {
         let mut diagnostic = Diagnostic::new(self.code, self.span, self.message.clone());
         for (site, text) in &self.sites {
-            diagnostic = diagnostic.help(format!("{}: {text}", inventory.name(*site)));
+            diagnostic = diagnostic.note(format!("{}: {text}", inventory.name(*site)));
         }
         for help in &self.help {
             diagnostic = diagnostic.help(help.clone());

@@ -304,6 +304,21 @@ impl Pursuit {
         }
     }
 
+    /// The sites where something is, or may still come, that no verdict covers.
+    pub fn owed(&self) -> SiteSet {
+        match self.standing() {
+            Standing::Done { owed, .. }
+            | Standing::Unsettled { owed }
+            | Standing::Failing { owed }
+            | Standing::Failed { owed } => owed,
+            Standing::Open => {
+                let mut open = SiteSet::below(self.beliefs.len());
+                open.subtract(&self.beliefs.among(&[State::New, State::Cut]));
+                self.aim.outcomes.sites_of(&open)
+            }
+        }
+    }
+
     fn rank(&self, site: SiteId) -> Result<SiteId, Impossible> {
         self.aim.outcomes.rank_of(site).ok_or(Impossible::ForeignSite(site))
     }

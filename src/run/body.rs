@@ -1,0 +1,362 @@
+//! The instructions of an operation, carried out at one site: requests in order, waiting, and what becomes of it.
+//!
+//! The hard idea is the second run. After a silence the same instructions are gone through again with what a probe found:
+//! the request that makes the thing is then passed over, and the later ones ask their `unless` before they are sent.
+
+use super::event::EventKind;
+use super::instance::{Instance, Said};
+use super::trouble::{Kind, Trouble};
+use super::{Run, upload};
+use crate::drivers::Upload;
+use edge_lang::eval::Key;
+use edge_lang::library::expr::Expr;
+use edge_lang::library::render::{self, Asked, Fields, Reading, Row, Scope as Known};
+use edge_lang::library::{AnswerKind, BodyTemplate, FailedWhen, Instruction, Method, Op, Resource, Template};
+use edge_lang::model::SiteId;
+use edge_lang::types::Name;
+use serde_json::Value as Json;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Why the instructions did not come to their good end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Nothing was sent.
+    NotReached(Trouble),
+    /// What was sent may have been carried out.
+    Silent(Trouble),
+    /// Refused, and nothing is there of it.
+    Refused(Trouble),
+    /// It is there, and no good: the site said so, or it did not get ready in time.
+    Broken(Trouble),
+}
+
+pub struct Body<'a> {
+    pub run: &'a Run,
+    pub key: &'a Key,
+    /// As the placement names it, for events.
+    pub site: SiteId,
+    pub instance: &'a Instance,
+    pub resource: &'a Resource,
+    pub op: Option<&'a Op>,
+    /// The resource that the row in `known` is: the operation's own, or the one that it makes.
+    pub target: (&'a Instance, &'a Resource),
+    pub known: Known,
+    /// Bytes for `send`.
+    pub file: Option<String>,
+    /// Put into the first request.
+    pub marker: Option<String>,
+    /// The thing exists already: its first request is not sent again.
+    pub resumed: bool,
+    /// Something that changes the site has left.
+    pub begun: bool,
+    /// The row is of something that this operation made.
+    pub made: bool,
+    /// Until when it must be ready.
+    pub deadline: Instant,
+    pub waits: Waits<'a>,
+    /// What `answer` said.
+    pub answer: Option<Json>,
+}
+
+/// What is waited for once all is sent.
+#[derive(Default)]
+pub struct Waits<'a> {
+    ready: Option<&'a Expr>,
+    failed: Option<&'a FailedWhen>,
+    follow: Vec<(&'a Name, &'a Template)>,
+}
+
+impl<'a> Body<'a> {
+    /// All instructions, then readiness.
+    pub async fn go(&mut self, instructions: &'a [Instruction]) -> Result<(), Stop> {
+        self.run_all(instructions).await?;
+        self.settle().await
+    }
+
+    /// All instructions, without waiting for readiness.
+    pub async fn begin(&mut self, instructions: &'a [Instruction]) -> Result<(), Stop> {
+        self.run_all(instructions).await
+    }
+
+    async fn run_all(&mut self, instructions: &'a [Instruction]) -> Result<(), Stop> {
+        for instruction in instructions {
+            match instruction {
+                Instruction::Send(template) => self.send(template).await?,
+                Instruction::If { cond, then, otherwise } => {
+                    let branch = if self.judge(cond)? { then } else { otherwise };
+                    Box::pin(self.run_all(branch)).await?;
+                }
+                Instruction::Follow { name, template } => self.waits.follow.push((name, template)),
+                Instruction::WaitUntil(until) => self.poll(Some(until)).await?,
+                Instruction::Ready(ready) => self.waits.ready = Some(ready),
+                Instruction::Failed(failed) => self.waits.failed = Some(failed),
+                Instruction::Answer(answer) => self.take_answer(answer)?,
+                Instruction::Call { op, args, .. } => Box::pin(self.call(op, args)).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the operation's own `ready`, else for the resource's.
+    pub async fn settle(&mut self) -> Result<(), Stop> {
+        let resource = self.target.1;
+        if self.waits.ready.is_none() && self.returns_target() {
+            self.waits.ready = resource.ready.as_ref();
+            self.waits.failed = self.waits.failed.or(resource.failed.as_ref());
+        }
+        let ready = self.waits.ready;
+        if ready.is_none() && self.waits.failed.is_none() {
+            return self.refresh().await;
+        }
+        self.poll(ready).await
+    }
+
+    fn returns_target(&self) -> bool {
+        use edge_lang::types::Type;
+        self.op
+            .and_then(|op| op.result.as_ref())
+            .is_some_and(|t| matches!(t.present(), Type::Handle(r) if *r == self.target.1.name))
+    }
+
+    async fn send(&mut self, template: &'a Template) -> Result<(), Stop> {
+        let makes = self.makes();
+        if makes && self.resumed && !self.begun {
+            // This is the request that made it.
+            self.begun = true;
+            return Ok(());
+        }
+        let wanted = render::wanted(template, &self.known).map_err(|e| self.stopped(e.into()))?;
+        if !wanted {
+            return Ok(());
+        }
+        let mut pause = Duration::from_secs(1);
+        let mut stale = 0;
+        loop {
+            let mut request =
+                render::render(self.instance.service(), template, &self.known).map_err(|e| self.stopped(e.into()))?;
+            if makes
+                && !self.begun
+                && let Some(marker) = &self.marker
+                && let Some(mark) = render::mark_for(self.resource, self.instance.offered())
+            {
+                render::place_marker(&mut request, self.resource, mark, marker).map_err(|e| self.stopped(e.into()))?;
+            }
+            let upload = self.upload(template).await.map_err(|t| self.stopped(t))?;
+            let what = format!("{} {}", request.method.text(), request.path);
+            self.emit(EventKind::Sent { site: self.site, what });
+            let asked = if template.method == Method::Delete { Asked::Itself } else { Asked::Else };
+            let said = match self.instance.send(request, upload, template, self.op, self.resource, asked).await {
+                Ok(said) => said,
+                Err(trouble) => {
+                    let begun = self.begun || trouble.kind == Kind::Silent && template.method != Method::Get;
+                    self.begun |= begun;
+                    return Err(self.stopped(trouble));
+                }
+            };
+            match said.kind {
+                AnswerKind::Done | AnswerKind::Already => {
+                    self.begun = true;
+                    return self.take(template, said, makes).map_err(|t| self.stopped(t));
+                }
+                AnswerKind::Exists if makes && self.known.row.contains_key("id") => {
+                    // The id is ours, so what exists is ours: an earlier attempt arrived.
+                    self.begun = true;
+                    self.made = true;
+                    return Ok(());
+                }
+                AnswerKind::Absent if template.method == Method::Delete => return Ok(()),
+                AnswerKind::Busy if Instant::now() + pause < self.deadline => {
+                    self.emit(EventKind::Waiting { site: self.site, why: said.complaint.message.clone() });
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(30));
+                }
+                AnswerKind::Stale if stale < 5 => {
+                    stale += 1;
+                    self.refresh().await?;
+                    self.known.before = Some(self.known.row.clone());
+                }
+                AnswerKind::Unknown => {
+                    self.begun = true;
+                    return Err(self.stopped(said.trouble()));
+                }
+                _ => return Err(self.stopped(said.trouble())),
+            }
+        }
+    }
+
+    /// Whether the operation makes the thing that its first request asks for.
+    fn makes(&self) -> bool {
+        self.op.is_some_and(|op| op.creates(&self.resource.name).is_some()) && !self.begun
+    }
+
+    async fn upload(&self, template: &Template) -> Result<Option<Upload>, Trouble> {
+        if !matches!(template.body, BodyTemplate::Send(_)) {
+            return Ok(None);
+        }
+        let Some(path) = &self.file else { return Err(Trouble::refused("no file to send")) };
+        Ok(Some(upload::of_file(self.run, self.key, self.site, path).await?))
+    }
+
+    /// What an answer tells of the row.
+    fn take(&mut self, template: &Template, said: Said, makes: bool) -> Result<(), Trouble> {
+        let (_, resource) = self.target;
+        if makes {
+            self.made = true;
+        }
+        let same = resource.name == self.resource.name;
+        if let (true, Some(body)) = (same, &said.body)
+            && let Some(record) = render::item(Some(template), resource, body).filter(|r| r.is_object())
+            && let Ok(row) = render::row(resource, record, &said.headers, said.version, Reading::Partial)
+        {
+            self.known.row.extend(row.fields);
+        }
+        self.known.request_id = said.request_id;
+        self.known.headers = said.headers;
+        self.known.body = said.body;
+        Ok(())
+    }
+
+    fn take_answer(&mut self, answer: &Expr) -> Result<(), Stop> {
+        let value = render::evaluate(answer, &self.known).map_err(|e| self.stopped(e.into()))?;
+        if let (true, Some(Json::Object(members))) = (self.makes() || self.made, &value) {
+            self.known.row.extend(members.iter().map(|(k, v)| (Name::from(k.as_str()), v.clone())));
+        }
+        self.answer = value;
+        Ok(())
+    }
+
+    /// Another operation of the resource, as a part of this one.
+    async fn call(&mut self, op: &Name, args: &'a [(Option<Name>, Expr)]) -> Result<(), Stop> {
+        let resource = self.resource;
+        let Some(called) = resource.ops.get(op) else {
+            return Err(self.stopped(Trouble::refused(format!("no operation `{op}` to call"))));
+        };
+        let mut given = Fields::new();
+        for (i, (name, value)) in args.iter().enumerate() {
+            let name = name.clone().or_else(|| called.params.get(i).map(|p| p.name.clone()));
+            let value = render::evaluate(value, &self.known).map_err(|e| self.stopped(e.into()))?;
+            if let (Some(name), Some(value)) = (name, value) {
+                given.insert(name, value);
+            }
+        }
+        let outer = std::mem::replace(&mut self.known.args, given);
+        render::fill_defaults(&called.params, &mut self.known).map_err(|e| self.stopped(e.into()))?;
+        let went = self.run_all(&called.body).await;
+        self.known.args = outer;
+        went
+    }
+
+    /// Reads the row, and what is followed, until the condition holds. `failed` is asked first.
+    async fn poll(&mut self, until: Option<&Expr>) -> Result<(), Stop> {
+        let mut pause = Duration::from_millis(250);
+        let mut silent = 0;
+        loop {
+            match self.look().await {
+                Ok(()) => {
+                    silent = 0;
+                    if let Some(failed) = self.waits.failed
+                        && self.judge(&failed.when)?
+                    {
+                        let because =
+                            failed.because.as_ref().and_then(|b| render::evaluate(b, &self.known).ok().flatten());
+                        let why = because.as_ref().and_then(Json::as_str).unwrap_or("the site does not say why");
+                        return Err(Stop::Broken(Trouble::refused(why.to_string())));
+                    }
+                    match until {
+                        Some(until) if !self.judge(until)? => {}
+                        _ => return Ok(()),
+                    }
+                }
+                Err(Stop::Silent(t) | Stop::NotReached(t)) => {
+                    silent += 1;
+                    // A site that fell silent while it was waited for: the pursuit decides what that means.
+                    if silent >= 3 {
+                        return Err(Stop::Silent(t));
+                    }
+                }
+                Err(stop) => return Err(stop),
+            }
+            if Instant::now() >= self.deadline {
+                let status = self.known.row.get("status").and_then(Json::as_str).unwrap_or("not ready");
+                return Err(Stop::Broken(Trouble::refused(format!("not ready in time: it is {status}"))));
+            }
+            let status = self.known.row.get("status").and_then(Json::as_str).unwrap_or("waiting").to_string();
+            self.emit(EventKind::Waiting { site: self.site, why: status });
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(10));
+        }
+    }
+
+    async fn look(&mut self) -> Result<(), Stop> {
+        self.refresh().await?;
+        for i in 0..self.waits.follow.len() {
+            let (name, template) = self.waits.follow[i];
+            let request =
+                render::render(self.instance.service(), template, &self.known).map_err(|e| self.stopped(e.into()))?;
+            let said = self
+                .instance
+                .send(request, None, template, self.op, self.resource, Asked::Else)
+                .await
+                .map_err(|t| self.stopped(t.of_read()))?;
+            let found = match (&said.body, &template.many, &template.one) {
+                (Some(body), Some(many), _) => body.get(&many.key).cloned(),
+                (Some(body), None, Some(one)) => body.get(one).cloned(),
+                (body, ..) => body.clone(),
+            };
+            if let (AnswerKind::Done, Some(found)) = (said.kind, found) {
+                self.known.followed.insert(name.clone(), found);
+            }
+        }
+        Ok(())
+    }
+
+    /// The row as it is now.
+    pub async fn refresh(&mut self) -> Result<(), Stop> {
+        let (instance, resource) = self.target;
+        if resource.get.is_none() || self.known.row.is_empty() && resource.fields.contains_key("id") {
+            return Ok(());
+        }
+        match instance.read(resource, self.known.row.clone(), self.known.args.clone()).await {
+            Ok(Some(row)) => {
+                // What the answer does not say any more is not so any more; what is told only once is kept, and the ends
+                // of a link.
+                let old = std::mem::replace(&mut self.known.row, row.fields);
+                let kept = old.into_iter().filter(|(name, _)| resource.fields.get(name).is_none_or(|f| f.once));
+                for (name, value) in kept {
+                    self.known.row.entry(name).or_insert(value);
+                }
+                Ok(())
+            }
+            Ok(None) if self.begun => {
+                Err(Stop::Broken(Trouble::refused(format!("the {} is gone again", resource.name))))
+            }
+            Ok(None) => Ok(()),
+            Err(trouble) => Err(self.stopped(trouble)),
+        }
+    }
+
+    fn judge(&self, condition: &Expr) -> Result<bool, Stop> {
+        render::holds(condition, &self.known).map_err(|e| self.stopped(e.into()))
+    }
+
+    /// What trouble means here: before anything left, after, or with the thing there already.
+    fn stopped(&self, trouble: Trouble) -> Stop {
+        match trouble.kind {
+            Kind::NotReached if !self.begun => Stop::NotReached(trouble),
+            Kind::NotReached | Kind::Silent => Stop::Silent(trouble),
+            // The first request succeeded: what it made is there, and will not become what was asked for.
+            Kind::Refused if self.made => Stop::Broken(trouble),
+            Kind::Refused => Stop::Refused(trouble),
+        }
+    }
+
+    fn emit(&self, kind: EventKind) {
+        self.run.events.emit(Some(self.key), kind);
+    }
+
+    pub fn row(&self) -> Row {
+        let id = self.known.row.get("id").and_then(Json::as_str).map(str::to_string);
+        Row { id, fields: self.known.row.clone() }
+    }
+}

@@ -1,0 +1,70 @@
+//! Files and secrets that a program names. Paths are relative to the program's own folder.
+
+use super::codes;
+use edge_lang::eval::{Failure, MOST_TEXT, Secret};
+use edge_lang::span::Span;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+pub struct Files {
+    pub base: PathBuf,
+}
+
+impl Files {
+    fn path(&self, path: &str) -> PathBuf {
+        let path = Path::new(path);
+        if path.is_absolute() { path.to_path_buf() } else { self.base.join(path) }
+    }
+
+    /// The path as it will be opened.
+    pub fn file(&self, path: &str, span: Span) -> Result<Arc<str>, Failure> {
+        let full = self.path(path);
+        let seen = std::fs::metadata(&full).map_err(|e| self.unreadable(path, span, &e))?;
+        if !seen.is_file() {
+            return Err(Failure::new(&codes::NO_FILE, span, format!("`{path}` is not a file")));
+        }
+        std::fs::File::open(&full).map_err(|e| self.unreadable(path, span, &e))?;
+        Ok(full.to_string_lossy().into())
+    }
+
+    pub fn read(&self, path: &str, span: Span) -> Result<Arc<str>, Failure> {
+        let full = self.path(path);
+        let file = std::fs::File::open(&full).map_err(|e| self.unreadable(path, span, &e))?;
+        let mut bytes = Vec::new();
+        file.take(MOST_TEXT as u64 + 1).read_to_end(&mut bytes).map_err(|e| self.unreadable(path, span, &e))?;
+        if bytes.len() > MOST_TEXT {
+            let message = format!("`{path}` is larger than a text may be ({MOST_TEXT} bytes)");
+            return Err(Failure::new(&codes::NO_FILE, span, message).help("`file(...)` sends a file of any size"));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(text.into()),
+            Err(_) => Err(Failure::new(&codes::NO_FILE, span, format!("`{path}` is not text (UTF-8)"))
+                .help("`file(...)` sends a file as it is")),
+        }
+    }
+
+    pub fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure> {
+        match std::env::var(name) {
+            Ok(value) => Ok(Secret::new(value)),
+            Err(_) => Err(Failure::new(&codes::NO_SECRET, span, format!("environment variable `{name}` is not set"))),
+        }
+    }
+
+    fn unreadable(&self, path: &str, span: Span, error: &std::io::Error) -> Failure {
+        let failure = Failure::new(&codes::NO_FILE, span, format!("file `{path}` cannot be read: {}", reason(error)));
+        if Path::new(path).is_absolute() {
+            return failure;
+        }
+        failure.help(format!("paths are relative to the program's folder, `{}`", self.base.display()))
+    }
+}
+
+fn reason(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file",
+        std::io::ErrorKind::PermissionDenied => "permission denied",
+        _ => "it is no readable file",
+    }
+}

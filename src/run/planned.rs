@@ -1,0 +1,21 @@
+//! What the sites' answers mean for a plan.
+
+use edge_lang::library::Resource;
+use edge_lang::library::render::Difference;
+use edge_lang::plan::FieldChange;
+use edge_lang::types::Type;
+use serde_json::Value as Json;
+
+/// Differences as a plan shows them; the values of secrets are not shown.
+pub fn field_changes(resource: &Resource, differences: &[Difference]) -> Vec<FieldChange> {
+    let change = |d: &Difference| {
+        let secret = resource.fields.get(&d.field).is_some_and(|f| *f.ty.present() == Type::Secret);
+        let text = |value: &Json| match value {
+            _ if secret => "(secret)".to_string(),
+            Json::Null => "nothing".to_string(),
+            other => other.to_string(),
+        };
+        FieldChange { field: d.field.to_string(), from: text(&d.found), to: text(&d.wanted) }
+    };
+    differences.iter().map(change).collect()
+}

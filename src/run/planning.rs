@@ -1,0 +1,417 @@
+//! The host of a plan: performs reads, looks at the sites for what changes would do there, and changes nothing.
+//!
+//! It resolves names and copies as a run does, so that a mistake that a site would refuse (an unknown flavor, a taken
+//! name) is known before anything is sent. A site that does not answer is noted, and decided about in the run.
+
+use super::instance::Instance;
+use super::live::{any_resource, times};
+use super::resolve::{self, Spot};
+use super::trouble::{Kind, Trouble};
+use super::{Run, codes, copying, guards, planned, read, rows};
+use edge_lang::eval::{
+    Failure, Handle, Host, Key, Place, Row as TableRow, Secret, Step, StepKind, Table, Unknown, Value,
+};
+use edge_lang::inventory::Inventory;
+use edge_lang::library::render::{self, Fields, Row, Scope as Known};
+use edge_lang::model::{SiteId, SiteSet};
+use edge_lang::plan::{Action, Plan, PlannedEffect};
+use edge_lang::span::Span;
+use edge_lang::types::{Name, Type};
+use futures_util::future::{BoxFuture, join_all};
+use indexmap::IndexMap;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub struct Planning {
+    run: Arc<Run>,
+    files: super::files::Files,
+    plan: Mutex<Plan>,
+    guards: Arc<guards::Guards>,
+}
+
+impl Planning {
+    pub fn new(run: Arc<Run>, files: super::files::Files, guards: Arc<guards::Guards>) -> Planning {
+        Planning { run, files, plan: Mutex::default(), guards }
+    }
+
+    pub fn into_plan(self) -> Plan {
+        self.plan.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn plan(&self) -> std::sync::MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    async fn look(&self, step: Step) -> Result<Value, Failure> {
+        let run = &self.run;
+        let step = Arc::new(step);
+        if step.placement.sites().is_empty() {
+            return Ok(rows::nothing(&step));
+        }
+        let layers = match step.subject.as_ref().and_then(|s| step.arguments.get(s)) {
+            Some(Value::Unknown(_)) => vec![HashMap::new()],
+            _ => rows::subjects(run, &step).await?,
+        };
+        if layers.is_empty() {
+            self.plan().step(&step, Vec::new(), &run.inventory);
+            return Ok(rows::nothing(&step));
+        }
+        let mut effects = Vec::new();
+        let (mut refused, mut aimed) = (SiteSet::new(), SiteSet::new());
+        let mut troubles = Vec::new();
+        if step.subject.is_some() || step.kind == StepKind::Copy {
+            aimed = step.placement.sites();
+            for layer in &layers {
+                let sites: Vec<SiteId> = aimed.iter().filter(|s| layer.is_empty() || layer.contains_key(s)).collect();
+                let looked = join_all(sites.iter().map(|s| self.at_site(&step, *s, layer.get(s)))).await;
+                for (site, looked) in sites.into_iter().zip(looked) {
+                    match looked {
+                        Ok(found) => effects.extend(found),
+                        Err(trouble) => {
+                            effects.push(troubled(&step, site, &trouble));
+                            troubles.push((site, trouble));
+                        }
+                    }
+                }
+            }
+        } else {
+            let order = super::prefer::order(run, &step, &step.placement).await?;
+            // The first outcome that no site refuses; those that are refused are shown with it.
+            loop {
+                let candidate = step.placement.first_minimal(&SiteSet::new(), &refused, &order);
+                let candidate = match candidate {
+                    Ok(Some(candidate)) => candidate,
+                    Ok(None) => return Err(self.refused(&step, troubles, effects)),
+                    Err(tangled) => return Err(Failure::new(&codes::FAILED, step.at, tangled.to_string())),
+                };
+                let fresh: Vec<SiteId> = candidate.iter().filter(|s| !aimed.contains(*s)).collect();
+                let looked = join_all(fresh.iter().map(|s| self.at_site(&step, *s, None))).await;
+                let mut again = false;
+                for (site, looked) in fresh.into_iter().zip(looked) {
+                    aimed.insert(site);
+                    match looked {
+                        Ok(found) => effects.extend(found),
+                        Err(trouble) => {
+                            effects.push(troubled(&step, site, &trouble));
+                            if trouble.kind == Kind::Refused {
+                                refused.insert(site);
+                                again = true;
+                            }
+                            troubles.push((site, trouble));
+                        }
+                    }
+                }
+                if !again {
+                    aimed = candidate;
+                    break;
+                }
+            }
+            effects.extend(self.fallbacks(&step, &aimed, &refused));
+        }
+        let hard = troubles.iter().any(|(_, t)| t.kind == Kind::Refused);
+        if hard && (step.subject.is_some() || step.kind == StepKind::Copy) {
+            return Err(self.refused(&step, troubles, effects));
+        }
+        for effect in effects.iter().filter(|e| e.action == Action::Create) {
+            let at = run.inventory.instance(effect.site, &step.service).unwrap_or(effect.site);
+            if let Some(name) = &effect.name {
+                run.plan_name(&step.resource, at, name);
+            }
+        }
+        let value = self.pending(&step, &aimed, &effects);
+        self.plan().step(&step, effects, &run.inventory);
+        Ok(value)
+    }
+
+    /// What would be done at sites that are not aimed at first, as the step itself says.
+    fn fallbacks(&self, step: &Step, aimed: &SiteSet, refused: &SiteSet) -> Vec<PlannedEffect> {
+        let promised = edge_lang::plan::PlannedStep::of(step, &self.run.inventory).promised();
+        let others = promised.into_iter().filter(|e| !aimed.contains(e.site) && !refused.contains(e.site));
+        others.map(PlannedEffect::fallback).collect()
+    }
+
+    fn refused(&self, step: &Step, troubles: Vec<(SiteId, Trouble)>, effects: Vec<PlannedEffect>) -> Failure {
+        self.plan().step(step, effects, &self.run.inventory);
+        let title = super::live::title(step, &self.run.inventory);
+        let mut failure = Failure::new(&codes::FAILED, step.span, format!("{title} cannot be done; nothing was sent"));
+        for (site, trouble) in troubles {
+            failure.sites.push((site, trouble.message));
+            failure.help.extend(trouble.help);
+        }
+        failure.help.dedup();
+        failure
+    }
+
+    /// What the step would do at one site.
+    async fn at_site(&self, step: &Step, atom: SiteId, subject: Option<&Row>) -> Result<Vec<PlannedEffect>, Trouble> {
+        let run = &self.run;
+        self.guards.check(step, atom, &run.inventory)?;
+        let at = run.inventory.instance(atom, &step.service).unwrap_or(atom);
+        let time = times(step).answer;
+        let instance = Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), time).await?;
+        let resource = instance.resource(&step.resource)?;
+        instance.require(resource).await?;
+        let named = |action, name: Option<&str>, id: Option<&str>| {
+            let effect = PlannedEffect::new(atom, action, step.resource.to_string(), name.map(str::to_string));
+            match id {
+                Some(id) => effect.id(id),
+                None => effect,
+            }
+        };
+        let row_name = |row: &Row| row.fields.get("name").and_then(|n| n.as_str()).map(str::to_string);
+        if step.kind == StepKind::Copy {
+            let looked = copying::look(run, step, atom).await?;
+            return Ok(looked
+                .into_iter()
+                .map(|looked| match looked {
+                    Ok(row) => named(Action::AlreadyThere, row_name(&row).as_deref(), row.id.as_deref()),
+                    Err(copy) => named(Action::Copy { from: copy.from, size: copy.size() }, copy.name(), None),
+                })
+                .collect());
+        }
+        if step.kind == StepKind::Final && &*step.operation == "delete" {
+            return Ok(match subject {
+                Some(row) => vec![named(Action::Delete, row_name(row).as_deref(), row.id.as_deref())],
+                None => vec![named(Action::Delete, None, None)],
+            });
+        }
+        let operation = if step.kind == StepKind::Ensure { "create" } else { &*step.operation };
+        let Some(op) = resource.ops.get(operation) else {
+            return Err(Trouble::refused(format!("{} has no `{operation}` at sites of this kind", resource.name)));
+        };
+        let spot = Spot { run, step, atom, at, time };
+        let resolved = resolve::resolve(spot, &op.params).await?;
+        let copies: Vec<PlannedEffect> = resolved
+            .copies()
+            .into_iter()
+            .map(|copy| {
+                let action = Action::Copy { from: copy.from, size: copy.size() };
+                PlannedEffect::new(atom, action, copy.resource.to_string(), copy.name().map(str::to_string))
+            })
+            .collect();
+        let args: Fields =
+            resolved.all.iter().filter_map(|(n, a)| Some((n.clone(), resolve::ready(a.clone()).ok()?))).collect();
+        let given = |name: &str| step.arguments.contains_key(name);
+        render::version_for_write(instance.service(), resource, op, given, instance.offered())?;
+        let by = resource.named.as_ref().and_then(|n| n.by.first());
+        let name = by.and_then(|by| args.get(by)).and_then(|n| n.as_str()).map(str::to_string);
+        let own = match (step.kind, subject) {
+            (StepKind::Ensure, _) => {
+                let found = match &name {
+                    Some(name) if !resource.is_link() => instance.find(resource, name).await?,
+                    _ => instance.read(resource, args.clone(), args.clone()).await.unwrap_or(None),
+                };
+                self.ensured(resource, &args, found, &name, &named)?
+            }
+            (_, Some(row)) => {
+                let known = Known { row: row.fields.clone(), args: args.clone(), ..instance.known() };
+                let already = op.already.as_ref().is_some_and(|a| render::holds(a, &known).unwrap_or(false));
+                let action = match already {
+                    true => Action::Nothing { why: "it is so already".into() },
+                    false => Action::Act { operation: step.operation.to_string(), last: step.kind == StepKind::Final },
+                };
+                named(action, row_name(row).as_deref(), row.id.as_deref())
+            }
+            (_, None) if step.subject.is_some() => named(
+                Action::Act { operation: step.operation.to_string(), last: step.kind == StepKind::Final },
+                None,
+                None,
+            ),
+            (_, None) => {
+                if let Some(name) = &name
+                    && op.creates(&resource.name) == Some(&resource.name)
+                    && let Some(taken) = instance.named(resource, name).await?.first()
+                {
+                    let id = taken.id.as_deref().unwrap_or("?");
+                    let message = format!("a {} named `{name}` is there already ({id})", resource.name);
+                    return Err(
+                        Trouble::refused(message).help(format!("`{}.ensure` accepts what is there", resource.name))
+                    );
+                }
+                named(Action::Create, name.as_deref(), None)
+            }
+        };
+        Ok(copies.into_iter().chain([own]).collect())
+    }
+
+    fn ensured(
+        &self,
+        resource: &edge_lang::library::Resource,
+        args: &Fields,
+        found: Option<Row>,
+        name: &Option<String>,
+        named: &impl Fn(Action, Option<&str>, Option<&str>) -> PlannedEffect,
+    ) -> Result<PlannedEffect, Trouble> {
+        let Some(row) = found else { return Ok(named(Action::Create, name.as_deref(), None)) };
+        let differences = render::differences(resource, args, &row.fields);
+        if let Some(fixed) = differences.iter().find(|d| d.fixed) {
+            let name = name.as_deref().unwrap_or("?");
+            let message =
+                format!("{} `{name}` is there with another `{}`, which cannot be changed", resource.name, fixed.field);
+            return Err(Trouble::refused(message).help("delete it first, or give what it has"));
+        }
+        let action = match differences.is_empty() {
+            true => Action::AlreadyThere,
+            false => Action::Change { fields: planned::field_changes(resource, &differences) },
+        };
+        Ok(named(action, name.as_deref(), row.id.as_deref()))
+    }
+
+    /// What the step will give: fields that it was asked to have are known, the others are not.
+    fn pending(&self, step: &Step, aimed: &SiteSet, effects: &[PlannedEffect]) -> Value {
+        let inventory = &self.run.inventory;
+        let unknown = |what: String, ty: Type| Value::Unknown(Arc::new(Unknown { ty, what }));
+        match step.result.present() {
+            Type::Nothing | Type::Null => Value::Null,
+            Type::Handle(name) => {
+                let Some(site) = aimed.iter().next() else { return Value::Null };
+                let resource = self.made(step, name);
+                let known = known_fields(step, site, resource);
+                let id = effects.iter().find(|e| e.site == site).and_then(|e| e.id.clone()).unwrap_or_default();
+                let elsewhere = step.placement.sites().difference(aimed);
+                Value::Handle(Arc::new(Handle {
+                    resource: name.clone(),
+                    site,
+                    id: id.into(),
+                    fields: Arc::new(known),
+                    pending: true,
+                    elsewhere,
+                }))
+            }
+            Type::Replicated(name) => {
+                let Some(resource) = self.made(step, name) else { return rows::nothing(step) };
+                let columns: Vec<Name> = resource.fields.values().filter(|f| !f.once).map(|f| f.name.clone()).collect();
+                let rows = aimed.iter().map(|site| {
+                    let known = known_fields(step, site, Some(resource));
+                    let value = |c: &Name| {
+                        let what = || format!("the {c} of the {name} at {}", inventory.name(site));
+                        known.get(c).cloned().unwrap_or_else(|| unknown(what(), resource.fields[c].ty.clone()))
+                    };
+                    TableRow {
+                        site: Some(site),
+                        values: columns.iter().map(value).collect(),
+                        id: Some("".into()),
+                        pending: true,
+                    }
+                });
+                let rows = rows.collect();
+                Value::Table(Arc::new(Table {
+                    resource: Some(name.clone()),
+                    columns,
+                    rows,
+                    asked: step.placement.sites(),
+                    ..Table::default()
+                }))
+            }
+            other => unknown(format!("what {}.{} gives", step.resource, step.operation), other.clone()),
+        }
+    }
+
+    fn made(&self, step: &Step, name: &str) -> Option<&edge_lang::library::Resource> {
+        any_resource(&self.run, step).filter(|r| &*r.name == name).or_else(|| self.run.library.any_resource(name))
+    }
+}
+
+fn known_fields(step: &Step, site: SiteId, resource: Option<&edge_lang::library::Resource>) -> IndexMap<Name, Value> {
+    let creates = matches!(step.kind, StepKind::Change | StepKind::Ensure) && step.subject.is_none();
+    let mut known = IndexMap::new();
+    if let Some(subject) = &step.subject
+        && let Some(Value::Handle(handle)) = step.arguments.get(subject)
+        && let Some(name) = handle.fields.get("name")
+    {
+        known.insert("name".into(), name.clone());
+    }
+    if let (true, Some(resource)) = (creates, resource) {
+        for (name, value) in step.arguments_at(site) {
+            let same = resource.fields.get(&name).is_some_and(|f| !matches!(f.ty.present(), Type::Any | Type::Secret));
+            let plain = matches!(value, Value::String(_) | Value::Int(_) | Value::Bool(_));
+            if same && plain {
+                known.insert(name, value);
+            }
+        }
+    }
+    known
+}
+
+fn troubled(step: &Step, site: SiteId, trouble: &Trouble) -> PlannedEffect {
+    let why = trouble.message.clone();
+    let action = match trouble.kind {
+        Kind::Refused => Action::Refused { why },
+        Kind::NotReached | Kind::Silent => Action::Silent { why },
+    };
+    let name = match step.arguments.get("name") {
+        Some(Value::String(name)) => Some(name.to_string()),
+        _ => None,
+    };
+    PlannedEffect::new(site, action, step.resource.to_string(), name)
+}
+
+impl Host for Planning {
+    fn inventory(&self) -> &Inventory {
+        &self.run.inventory
+    }
+
+    fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>> {
+        Box::pin(async move {
+            let mut step = step;
+            step.policy = step.policy.over(&self.run.defaults);
+            if step.kind == StepKind::Read {
+                let pending =
+                    step.subject.as_ref().and_then(|s| step.arguments.get(s)).filter(|v| rows::is_pending(v)).cloned();
+                if let Some(value) = pending {
+                    self.plan().step(&step, Vec::new(), &self.run.inventory);
+                    return Ok(value);
+                }
+                let value = read::perform(&self.run, &step).await?;
+                self.plan().step(&step, Vec::new(), &self.run.inventory);
+                return Ok(value);
+            }
+            self.look(step).await
+        })
+    }
+
+    fn refresh(&self, value: Value, _: Span) -> BoxFuture<'_, Result<Value, Failure>> {
+        Box::pin(std::future::ready(Ok(value)))
+    }
+
+    fn later(&self, step: Step, placement: &Unknown) {
+        self.plan().later(&step, placement, &self.run.inventory);
+    }
+
+    fn undo(&self, _: Vec<Key>) -> BoxFuture<'_, Result<String, Failure>> {
+        Box::pin(std::future::ready(Ok(String::new())))
+    }
+
+    fn print(&self, text: &str, span: Span, place: &Place) {
+        self.plan().print(text, span, place);
+    }
+
+    fn note(&self, text: &str, span: Span, place: &Place) {
+        self.plan().note(text, span, place);
+    }
+
+    fn file(&self, path: &str, span: Span) -> Result<Arc<str>, Failure> {
+        self.files.file(path, span)
+    }
+
+    fn read(&self, path: &str, span: Span) -> Result<Arc<str>, Failure> {
+        self.files.read(path, span)
+    }
+
+    fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure> {
+        self.files.secret(name, span)
+    }
+
+    fn sleep(&self, _: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.run.elapsed()
+    }
+
+    fn planning(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,88 @@
+//! Deleting one thing at one site by its own id, until it is gone. Gone already is deleted.
+
+use super::Run;
+use super::body::{Body, Stop, Waits};
+use super::instance::Instance;
+use super::trouble::{Kind, Trouble};
+use edge_lang::eval::Key;
+use edge_lang::library::Resource;
+use edge_lang::library::render::{self, Fields, Row, Scope as Known};
+use edge_lang::model::SiteId;
+use std::time::Duration;
+use tokio::time::Instant;
+
+pub async fn delete(
+    run: &Run,
+    key: &Key,
+    site: SiteId,
+    instance: &Instance,
+    resource: &Resource,
+    row: &Row,
+    time: Duration,
+) -> Result<(), Trouble> {
+    let version = render::version_for_read(instance.service(), resource, |_| false, None, instance.offered())?;
+    let deadline = Instant::now() + time;
+    let known = Known {
+        row: row.fields.clone(),
+        args: row.fields.clone(),
+        before: Some(row.fields.clone()),
+        version,
+        ..instance.known()
+    };
+    let mut body = Body {
+        run,
+        key,
+        site,
+        instance,
+        resource,
+        op: None,
+        target: (instance, resource),
+        known,
+        file: None,
+        marker: None,
+        resumed: false,
+        begun: false,
+        made: false,
+        deadline,
+        waits: Waits::default(),
+        answer: None,
+    };
+    match body.begin(&resource.delete).await {
+        Ok(()) => {}
+        Err(Stop::NotReached(t)) => return Err(Trouble { kind: Kind::NotReached, ..t }),
+        Err(Stop::Silent(t)) => return Err(Trouble { kind: Kind::Silent, ..t }),
+        Err(Stop::Refused(t) | Stop::Broken(t)) => return Err(Trouble { kind: Kind::Refused, ..t }),
+    }
+    gone(instance, resource, row, deadline).await
+}
+
+/// Waits until the site does not have it any more.
+async fn gone(instance: &Instance, resource: &Resource, row: &Row, deadline: Instant) -> Result<(), Trouble> {
+    let mut pause = Duration::from_millis(200);
+    if resource.get.is_none() {
+        return Ok(());
+    }
+    loop {
+        let found = instance.read(resource, row.fields.clone(), Fields::new()).await;
+        match found {
+            Ok(None) => return Ok(()),
+            Ok(Some(now)) => {
+                if let Some(gone) = &resource.gone {
+                    let known = Known { row: now.fields.clone(), before: Some(row.fields.clone()), ..instance.known() };
+                    if render::holds(gone, &known)? {
+                        return Ok(());
+                    }
+                }
+                let status = now.fields.get("status").and_then(|s| s.as_str()).unwrap_or("still there");
+                if Instant::now() >= deadline {
+                    return Err(Trouble::silent(format!("the deletion was accepted, and it is {status}")));
+                }
+            }
+            Err(trouble) if trouble.kind == Kind::Refused => return Err(trouble),
+            Err(trouble) if Instant::now() >= deadline => return Err(Trouble { kind: Kind::Silent, ..trouble }),
+            Err(_) => {}
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,274 @@
+//! The arguments of an operation as they are at one site: names become resources, and resources of other sites are matched
+//! with what is here, or must be copied here. Only reads; a plan and a run resolve in the same way, and a run then copies.
+
+use super::Run;
+use super::bridge;
+use super::instance::Instance;
+use super::trouble::Trouble;
+use edge_lang::eval::{Handle, Step, Table, Value, to_json};
+use edge_lang::library::render::{Fields, Row};
+use edge_lang::library::{Param, Resource};
+use edge_lang::model::SiteId;
+use edge_lang::types::{Name, Type};
+use serde_json::Value as Json;
+use std::time::Duration;
+
+/// What a parameter is at the site.
+#[derive(Clone, Debug)]
+pub enum Argument {
+    Ready(Json),
+    /// A resource that has to be copied here first.
+    Copy(Copy),
+    Many(Vec<Argument>),
+}
+
+/// A resource at another site, of which nothing is here.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    pub service: Name,
+    pub resource: Name,
+    pub from: SiteId,
+    pub to: SiteId,
+    pub row: Row,
+}
+
+impl Copy {
+    pub fn name(&self) -> Option<&str> {
+        self.row.fields.get("name").and_then(Json::as_str)
+    }
+
+    pub fn size(&self) -> Option<u64> {
+        self.row.fields.get("size").and_then(Json::as_u64)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    pub all: Vec<(Name, Argument)>,
+    /// The path of the `File` parameter.
+    pub file: Option<String>,
+}
+
+impl Arguments {
+    pub fn copies(&self) -> Vec<&Copy> {
+        fn collect<'a>(argument: &'a Argument, out: &mut Vec<&'a Copy>) {
+            match argument {
+                Argument::Ready(_) => {}
+                Argument::Copy(copy) => out.push(copy),
+                Argument::Many(many) => many.iter().for_each(|a| collect(a, out)),
+            }
+        }
+        let mut out = Vec::new();
+        self.all.iter().for_each(|(_, a)| collect(a, &mut out));
+        out
+    }
+}
+
+/// Where an operation takes effect, and with what patience one asks there.
+#[derive(Clone, Copy)]
+pub struct Spot<'a> {
+    pub run: &'a Run,
+    pub step: &'a Step,
+    /// The site as the placement names it; it may be a composed one.
+    pub atom: SiteId,
+    /// The site whose service instance it is.
+    pub at: SiteId,
+    pub time: Duration,
+}
+
+impl<'a> Spot<'a> {
+    pub fn tenant(&self) -> Option<&'a str> {
+        self.step.policy.tenant.as_deref()
+    }
+
+    pub async fn instance(&self, site: SiteId, service: &str) -> Result<Instance, Trouble> {
+        Instance::open(self.run, site, service, self.tenant(), self.time).await
+    }
+}
+
+/// Every given argument but the subject. `values` are those of the step at this site.
+pub async fn resolve(spot: Spot<'_>, params: &[Param]) -> Result<Arguments, Trouble> {
+    let mut arguments = Arguments::default();
+    for (name, value) in spot.step.arguments_at(spot.atom) {
+        if Some(&name) == spot.step.subject.as_ref() {
+            continue;
+        }
+        let Some(param) = params.iter().find(|p| p.name == name) else { continue };
+        if let Value::File(path) = &value {
+            arguments.file = Some(path.to_string());
+        }
+        if let Some(service) = &param.needs {
+            needs(spot, param, service).await?;
+        }
+        let argument = argument(spot, &param.ty, &value).await?;
+        arguments.all.push((name, argument));
+    }
+    Ok(arguments)
+}
+
+/// A parameter that has no effect at a site without some other service.
+async fn needs(spot: Spot<'_>, param: &Param, service: &str) -> Result<(), Trouble> {
+    let kinds: Vec<&str> =
+        spot.run.library.services.iter().filter(|s| &*s.name == service).filter_map(|s| s.kind.as_deref()).collect();
+    let offers = async {
+        let session = spot.run.sessions.session(spot.at, spot.tenant()).await?;
+        session.services().await
+    };
+    let offered = offers.await.map_err(|f| Trouble::from(f).of_read())?;
+    if offered.iter().any(|o| kinds.contains(&o.kind.as_str()) || o.kind == service) {
+        return Ok(());
+    }
+    Err(Trouble::refused(format!("`{}` needs a {service} service, and the site offers none", param.name)))
+}
+
+async fn argument(spot: Spot<'_>, ty: &Type, value: &Value) -> Result<Argument, Trouble> {
+    match (ty.present(), value) {
+        (Type::Handle(resource), value) => Box::pin(resource_argument(spot, resource, value)).await,
+        (Type::List(of), Value::List(items)) if matches!(of.present(), Type::Handle(_)) => {
+            let mut many = Vec::new();
+            for item in items.iter() {
+                many.push(Box::pin(argument(spot, of, item)).await?);
+            }
+            Ok(Argument::Many(many))
+        }
+        (_, Value::Secret(secret)) => Ok(Argument::Ready(secret.reveal().into())),
+        (_, Value::File(path)) => Ok(Argument::Ready((&**path).into())),
+        (_, value) => Ok(Argument::Ready(to_json(value, &spot.run.inventory))),
+    }
+}
+
+async fn resource_argument(spot: Spot<'_>, resource: &Name, value: &Value) -> Result<Argument, Trouble> {
+    let service = service_of(spot.run, resource)?;
+    match value {
+        Value::Null => Ok(Argument::Ready(Json::Null)),
+        Value::String(text) => named(spot, &service, resource, text).await,
+        Value::Handle(handle) => from_handle(spot, &service, resource, handle).await,
+        Value::Table(table) => from_table(spot, &service, resource, table).await,
+        other => Err(Trouble::refused(format!(
+            "a {resource} is expected, found {}",
+            edge_lang::eval::display(other, &spot.run.inventory)
+        ))),
+    }
+}
+
+fn service_of(run: &Run, resource: &str) -> Result<Name, Trouble> {
+    let found = run.library.any_resource(resource).map(|r| r.service.clone());
+    found.ok_or_else(|| Trouble::refused(format!("no resource `{resource}`")))
+}
+
+/// The sites where a name of another service is looked for, in order.
+fn sources(spot: Spot<'_>, service: &str) -> Vec<SiteId> {
+    let inventory = &spot.run.inventory;
+    match spot.step.dependencies.get(service) {
+        Some(placement) => placement.sites().iter().filter_map(|s| inventory.instance(s, service)).collect(),
+        // Not mentioned: local, or what the composed site says.
+        None => match inventory.get(spot.atom) {
+            Some(site) if site.composed.is_some() => vec![inventory.instance(spot.atom, service).unwrap_or(spot.at)],
+            _ => vec![spot.at],
+        },
+    }
+}
+
+async fn named(spot: Spot<'_>, service: &str, resource: &str, text: &str) -> Result<Argument, Trouble> {
+    let sources = sources(spot, service);
+    if sources.iter().any(|s| spot.run.is_planned(resource, *s, text)) {
+        return Ok(Argument::Ready(Json::Null));
+    }
+    if sources.contains(&spot.at) || sources.is_empty() {
+        let here = spot.instance(spot.at, service).await?;
+        let row = here.must_find(here.resource(resource)?, text).await?;
+        return Ok(Argument::Ready(record(row)));
+    }
+    let mut last = None;
+    for from in sources {
+        let looked = async {
+            let there = spot.instance(from, service).await?;
+            there.must_find(there.resource(resource)?, text).await
+        };
+        match looked.await {
+            Ok(row) => return from_row(spot, service, resource, from, row).await,
+            Err(trouble) => {
+                let name = spot.run.inventory.name(from).to_string();
+                last = Some(Trouble { message: format!("at {name}: {}", trouble.message), ..trouble });
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| Trouble::refused(format!("no site to look for {resource} `{text}` at"))))
+}
+
+async fn from_handle(spot: Spot<'_>, service: &str, resource: &str, handle: &Handle) -> Result<Argument, Trouble> {
+    if handle.pending {
+        // A plan: it will be there. What it is made of is not known, so neither is whether it must be copied.
+        return Ok(Argument::Ready(Json::Null));
+    }
+    let from = spot.run.inventory.instance(handle.site, service).unwrap_or(handle.site);
+    let mut fields: Fields = handle.fields.iter().map(|(k, v)| (k.clone(), to_json(v, &spot.run.inventory))).collect();
+    fields.entry("id".into()).or_insert_with(|| (&*handle.id).into());
+    from_row(spot, service, resource, from, Row { id: Some(handle.id.to_string()), fields }).await
+}
+
+async fn from_table(spot: Spot<'_>, service: &str, resource: &str, table: &Table) -> Result<Argument, Trouble> {
+    let inventory = &spot.run.inventory;
+    let instance = |site: Option<SiteId>| site.and_then(|s| inventory.instance(s, service));
+    let here = table.rows.iter().find(|r| instance(r.site) == Some(spot.at));
+    let Some(row) = here.or(table.rows.first()) else {
+        return Err(Trouble::refused(format!("no {resource} is in the table")));
+    };
+    if row.pending {
+        return Ok(Argument::Ready(Json::Null));
+    }
+    let mut fields: Fields =
+        table.columns.iter().zip(&row.values).map(|(c, v)| (c.clone(), to_json(v, inventory))).collect();
+    if let Some(id) = &row.id {
+        fields.entry("id".into()).or_insert_with(|| (&**id).into());
+    }
+    let from = instance(row.site).unwrap_or(spot.at);
+    from_row(spot, service, resource, from, Row { id: row.id.as_ref().map(|i| i.to_string()), fields }).await
+}
+
+/// A resource that is known to be at `from`: itself there, elsewhere the same content or a copy of it.
+async fn from_row(spot: Spot<'_>, service: &str, resource: &str, from: SiteId, row: Row) -> Result<Argument, Trouble> {
+    if from == spot.at {
+        return Ok(Argument::Ready(record(row)));
+    }
+    let here = spot.instance(spot.at, service).await?;
+    let described = here.resource(resource)?;
+    if described.bridge.is_none() {
+        return Err(no_bridge(spot, described, from));
+    }
+    match bridge::counterpart(&here, described, &row, spot.run.inventory.name(from)).await? {
+        Some(same) => Ok(Argument::Ready(record(same))),
+        None => Ok(Argument::Copy(Copy { service: service.into(), resource: resource.into(), from, to: spot.at, row })),
+    }
+}
+
+fn no_bridge(spot: Spot<'_>, resource: &Resource, from: SiteId) -> Trouble {
+    let (at, from) = (spot.run.inventory.name(spot.at), spot.run.inventory.name(from));
+    let (step, name) = (spot.step, &resource.name);
+    Trouble::refused(format!(
+        "{}.{} at {at} expects a {name} of {at}, but got one of {from}",
+        step.resource, step.operation
+    ))
+    .help(format!("a {name} cannot be brought to another site"))
+}
+
+/// A row as an argument: its fields, `id` among them.
+pub fn record(row: Row) -> Json {
+    let mut fields = row.fields;
+    if let Some(id) = row.id {
+        fields.entry("id".into()).or_insert_with(|| id.into());
+    }
+    Json::Object(fields.into_iter().map(|(k, v)| (k.to_string(), v)).collect())
+}
+
+/// The value of an argument of which nothing has to be copied.
+pub fn ready(argument: Argument) -> Result<Json, Trouble> {
+    match argument {
+        Argument::Ready(value) => Ok(value),
+        Argument::Many(many) => many.into_iter().map(ready).collect::<Result<_, _>>().map(Json::Array),
+        Argument::Copy(copy) => {
+            let name = copy.name().unwrap_or("?");
+            Err(Trouble::refused(format!("{} `{name}` is at another site, and a read copies nothing", copy.resource)))
+        }
+    }
+}

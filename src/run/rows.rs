@@ -1,0 +1,220 @@
+//! Between values of the language and rows of the library: what an operation is about, and what it gives.
+
+use super::effect::SiteEffect;
+use super::instance::Instance;
+use super::live::{any_resource, times};
+use super::trouble::Kind;
+use super::{Run, codes};
+use edge_lang::eval::{self, Failure, Handle, Step, StepKind, Table, Value, from_json, to_json};
+use edge_lang::library::Resource;
+use edge_lang::library::render::{Fields, Row};
+use edge_lang::model::{SiteId, SiteSet};
+use edge_lang::types::{Name, Type};
+use futures_util::future::join_all;
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a step is about, in layers: at most one thing per site in each. One empty layer where it is about nothing that
+/// is there yet; none where there is nothing to do.
+pub async fn subjects(run: &Arc<Run>, step: &Step) -> Result<Vec<HashMap<SiteId, Row>>, Failure> {
+    let Some(subject) = &step.subject else {
+        return Ok(if step.placement.sites().is_empty() { Vec::new() } else { vec![HashMap::new()] });
+    };
+    match step.arguments.get(subject) {
+        Some(value) if is_pending(value) => Ok(layers(pending(value).into_iter())),
+        Some(Value::Handle(handle)) => Ok(vec![HashMap::from([(handle.site, row_of_handle(run, handle))])]),
+        Some(Value::Table(table)) => {
+            Ok(layers(table.rows.iter().filter_map(|r| Some((r.site?, row_of(run, table, r))))))
+        }
+        Some(Value::String(name)) => named(run, step, name).await,
+        Some(Value::List(items)) => {
+            let handles = items.iter().filter_map(|i| match i {
+                Value::Handle(h) => Some((h.site, row_of_handle(run, h))),
+                _ => None,
+            });
+            Ok(layers(handles))
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Of a plan: it will be there, and little is known of it.
+pub fn is_pending(value: &Value) -> bool {
+    match value {
+        Value::Handle(handle) => handle.pending,
+        Value::Table(table) => table.rows.iter().any(|r| r.pending),
+        Value::Unknown(_) => true,
+        _ => false,
+    }
+}
+
+/// Things that are planned, by the names that they will have.
+fn pending(value: &Value) -> Vec<(SiteId, Row)> {
+    let row = |name: Option<&Value>| {
+        let name = match name {
+            Some(Value::String(name)) => Some(("name".into(), Json::from(&**name))),
+            _ => None,
+        };
+        Row { id: None, fields: name.into_iter().collect() }
+    };
+    match value {
+        Value::Handle(handle) => vec![(handle.site, row(handle.fields.get("name")))],
+        Value::Table(table) => {
+            let at = table.columns.iter().position(|c| &**c == "name");
+            let rows = table.rows.iter();
+            rows.filter_map(|r| Some((r.site?, row(at.and_then(|at| r.values.get(at)))))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn layers(all: impl Iterator<Item = (SiteId, Row)>) -> Vec<HashMap<SiteId, Row>> {
+    let mut layers: Vec<HashMap<SiteId, Row>> = Vec::new();
+    for (site, row) in all {
+        match layers.iter_mut().find(|l| !l.contains_key(&site)) {
+            Some(layer) => {
+                layer.insert(site, row);
+            }
+            None => layers.push(HashMap::from([(site, row)])),
+        }
+    }
+    layers
+}
+
+pub fn row_of_handle(run: &Run, handle: &Handle) -> Row {
+    let mut fields: Fields = handle.fields.iter().map(|(k, v)| (k.clone(), to_json(v, &run.inventory))).collect();
+    fields.entry("id".into()).or_insert_with(|| (&*handle.id).into());
+    Row { id: Some(handle.id.to_string()), fields }
+}
+
+pub fn row_of(run: &Run, table: &Table, row: &eval::Row) -> Row {
+    let values = table.columns.iter().zip(&row.values);
+    let mut fields: Fields = values.map(|(c, v)| (c.clone(), to_json(v, &run.inventory))).collect();
+    let id = row.id.as_ref().map(|i| i.to_string());
+    if let Some(id) = &id {
+        fields.entry("id".into()).or_insert_with(|| id.as_str().into());
+    }
+    Row { id, fields }
+}
+
+/// A name is looked up at every site of the scope. A deletion passes over the sites where there is none.
+async fn named(run: &Arc<Run>, step: &Step, name: &str) -> Result<Vec<HashMap<SiteId, Row>>, Failure> {
+    let sites: Vec<SiteId> = step.placement.sites().iter().collect();
+    let deletes = step.kind == StepKind::Final && &*step.operation == "delete";
+    let looked = join_all(sites.iter().map(|site| async move {
+        let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
+        if run.is_planned(&step.resource, at, name) {
+            return Ok(Some(Row { id: None, fields: Fields::from_iter([("name".into(), name.into())]) }));
+        }
+        let instance =
+            Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), times(step).answer).await?;
+        let resource = instance.resource(&step.resource)?;
+        if deletes { instance.find(resource, name).await } else { instance.must_find(resource, name).await.map(Some) }
+    }))
+    .await;
+    let mut found = HashMap::new();
+    let mut failure: Option<Failure> = None;
+    for (site, looked) in sites.into_iter().zip(looked) {
+        match looked {
+            Ok(Some(row)) => {
+                found.insert(site, row);
+            }
+            Ok(None) => {}
+            Err(trouble) => {
+                let code = if trouble.kind == Kind::Refused { &codes::NOT_FOUND } else { &codes::SILENT_READ };
+                let new = || {
+                    Failure::new(
+                        code,
+                        step.span,
+                        format!("{}.{} of `{name}` cannot begin", step.resource, step.operation),
+                    )
+                };
+                let whole = failure.take().unwrap_or_else(new).at(site, trouble.message);
+                failure = Some(match trouble.help {
+                    Some(help) if !whole.help.contains(&help) => whole.help(help),
+                    _ => whole,
+                });
+            }
+        }
+    }
+    match failure {
+        Some(failure) => Err(failure),
+        None if found.is_empty() => Ok(Vec::new()),
+        None => Ok(vec![found]),
+    }
+}
+
+/// The value of a step that had nothing to do.
+pub fn nothing(step: &Step) -> Value {
+    match step.result.present() {
+        Type::Replicated(resource) => {
+            Value::Table(Arc::new(Table { resource: Some(resource.clone()), ..Table::default() }))
+        }
+        Type::Table(columns) => {
+            Value::Table(Arc::new(Table { columns: columns.keys().cloned().collect(), ..Table::default() }))
+        }
+        _ => Value::Null,
+    }
+}
+
+/// The handle, the replicated handle or the value that completed effects give.
+pub fn value(run: &Run, step: &Step, layers: &[(SiteSet, HashMap<SiteId, SiteEffect>)]) -> Value {
+    let mut effects: Vec<&SiteEffect> = layers.iter().flat_map(|(_, e)| e.values()).collect();
+    effects.sort_by_key(|e| e.atom());
+    match step.result.present() {
+        Type::Handle(_) => match effects.first().and_then(|e| Some((e.atom(), e.described()?, e.row()?))) {
+            Some((site, resource, row)) => Value::Handle(Arc::new(handle(resource, site, row))),
+            None => Value::Null,
+        },
+        Type::Replicated(name) => {
+            let rows = effects.iter().filter_map(|e| Some((e.atom(), e.row()?.clone())));
+            let described = effects.iter().find_map(|e| e.described()).or_else(|| any_resource(run, step));
+            match described {
+                Some(resource) => Value::Table(Arc::new(table(resource, rows, step.placement.sites()))),
+                None => Value::Table(Arc::new(Table { resource: Some(name.clone()), ..Table::default() })),
+            }
+        }
+        Type::Nothing => Value::Null,
+        _ => effects.first().and_then(|e| e.answer.clone()).map_or(Value::Null, from_json),
+    }
+}
+
+pub fn handle(resource: &Resource, site: SiteId, row: &Row) -> Handle {
+    let mut fields = IndexMap::new();
+    for (name, field) in &resource.fields {
+        fields.insert(name.clone(), cell(row.fields.get(name), &field.ty));
+    }
+    let id = row.id.clone().unwrap_or_default().into();
+    Handle {
+        resource: resource.name.clone(),
+        site,
+        id,
+        fields: Arc::new(fields),
+        pending: false,
+        elsewhere: SiteSet::new(),
+    }
+}
+
+fn cell(value: Option<&Json>, ty: &Type) -> Value {
+    match (value, ty.present()) {
+        (None | Some(Json::Null), _) => Value::Null,
+        (Some(Json::String(text)), Type::Secret) => Value::Secret(eval::Secret::new(text.as_str())),
+        (Some(value), _) => from_json(value.clone()),
+    }
+}
+
+/// Whole rows of one resource, each with its site.
+pub fn table(resource: &Resource, rows: impl Iterator<Item = (SiteId, Row)>, asked: SiteSet) -> Table {
+    let columns: Vec<Name> = resource.fields.values().filter(|f| !f.once).map(|f| f.name.clone()).collect();
+    let rows = rows
+        .map(|(site, row)| eval::Row {
+            site: Some(site),
+            values: columns.iter().map(|c| cell(row.fields.get(c), &resource.fields[c].ty)).collect(),
+            id: Some(row.id.unwrap_or_default().into()),
+            pending: false,
+        })
+        .collect();
+    Table { resource: Some(resource.name.clone()), columns, rows, asked, ..Table::default() }
+}

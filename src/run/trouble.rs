@@ -1,0 +1,74 @@
+//! Why something that was asked of a site did not come about, in the three ways that matter to a pursuit: nothing was sent,
+//! nobody knows, or the site said no.
+
+use crate::drivers::Failure;
+use edge_lang::library::render::{RenderError, TooOld};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    pub kind: Kind,
+    /// One line; names what was asked for, not the site.
+    pub message: String,
+    pub help: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing reached the site.
+    NotReached,
+    /// It may have been carried out.
+    Silent,
+    /// Definitely not done, and trying again will not help.
+    Refused,
+}
+
+impl Trouble {
+    pub fn refused(message: impl Into<String>) -> Trouble {
+        Trouble { kind: Kind::Refused, message: message.into(), help: None }
+    }
+
+    pub fn silent(message: impl Into<String>) -> Trouble {
+        Trouble { kind: Kind::Silent, message: message.into(), help: None }
+    }
+
+    pub fn help(mut self, text: impl Into<String>) -> Trouble {
+        self.help = Some(text.into());
+        self
+    }
+
+    /// Of a read: whatever became of it, nothing was changed.
+    pub fn of_read(mut self) -> Trouble {
+        if self.kind == Kind::Silent {
+            self.kind = Kind::NotReached;
+        }
+        self
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Trouble {
+        let kind = match failure {
+            Failure::NotSent(_) => Kind::NotReached,
+            Failure::Unknown(_) => Kind::Silent,
+            Failure::Denied(_)
+            | Failure::NotOffered(_)
+            | Failure::Refused(..)
+            | Failure::Configuration(_)
+            | Failure::Protocol(_) => Kind::Refused,
+        };
+        Trouble { kind, message: failure.to_string(), help: None }
+    }
+}
+
+/// A description that cannot be used with what is known, or an answer that cannot be read.
+impl From<RenderError> for Trouble {
+    fn from(error: RenderError) -> Trouble {
+        Trouble::refused(error.message)
+    }
+}
+
+impl From<TooOld> for Trouble {
+    fn from(error: TooOld) -> Trouble {
+        Trouble::refused(error.to_string())
+    }
+}

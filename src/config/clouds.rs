@@ -39,6 +39,21 @@ impl Clouds {
     }
 }
 
+/// The clouds of a text and nothing else: no files, no variables.
+pub fn from_text(text: &str) -> Clouds {
+    let mut found = Clouds::default();
+    let main = match super::yaml::parse(text) {
+        Ok(node) => Some(node),
+        Err(e) => {
+            found.problems.push(problem(&None, e.line, None, None, e.message));
+            None
+        }
+    };
+    let root = section(main, &None, &mut found.problems);
+    fill(&mut found, root, &Environment::default(), &None);
+    found
+}
+
 /// Loads what the environment leads to. Never fails: what is wrong is in `problems`.
 pub fn load(environment: &Environment) -> Clouds {
     let mut found = Clouds::default();
@@ -47,6 +62,12 @@ pub fn load(environment: &Environment) -> Clouds {
     let mut root = section(main, &file, &mut found.problems);
     merge(&mut root, section(secure, &secure_file, &mut found.problems));
     found.file = file;
+    fill(&mut found, root, environment, &secure_file);
+    found
+}
+
+/// Every entry of a file, and the cloud of the variables.
+fn fill(found: &mut Clouds, mut root: Map, environment: &Environment, secure_file: &Option<PathBuf>) {
     let mut entries = match root.swap_remove("clouds").map(|n| (n.line, n.kind)) {
         Some((_, Kind::Map(map))) => map,
         None | Some((_, Kind::Null)) => Map::new(),
@@ -96,7 +117,6 @@ pub fn load(environment: &Environment) -> Clouds {
             Err(why) => found.problems.push(*why),
         }
     }
-    found
 }
 
 fn problem(

@@ -17,7 +17,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use clouds::{Clouds, load as load_clouds};
+pub use clouds::{Clouds, from_text as clouds_from_text, load as load_clouds};
+pub use inventory::{Guards, Sites, connection, load as load_inventory};
 
 /// What loading may look at. No `Debug`: passwords may stand in variables.
 #[derive(Clone, Default)]

@@ -19,6 +19,6 @@ mod world;
 pub use fault::{Action, Fault};
 pub use scenario::{Scenario, ScenarioError};
 pub use serve::{ServedSite, Serving, serve};
-pub use spec::SiteSpec;
+pub use spec::{Service, SiteSpec};
 pub use transport::SimTransport;
 pub use world::{Account, ImageSeen, RequestSeen, ServerSeen, World};

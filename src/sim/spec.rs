@@ -283,6 +283,17 @@ pub enum Scalar {
     Text(String),
 }
 
+impl Scalar {
+    pub fn text(&self) -> String {
+        match self {
+            Scalar::Bool(b) => b.to_string(),
+            Scalar::Int(i) => i.to_string(),
+            Scalar::Float(f) => f.to_string(),
+            Scalar::Text(t) => t.clone(),
+        }
+    }
+}
+
 fn one() -> u64 {
     1
 }

@@ -1,0 +1,116 @@
+//! `edge doc NAME`: the library's documentation, from its source.
+
+use super::Status;
+use super::arguments::Doc;
+use edge_lang::library::{Library, OperationKind, Resource, Service};
+use edge_lang::span::Sources;
+
+pub fn doc(arguments: Doc) -> Status {
+    let mut sources = Sources::default();
+    let (library, _) = crate::stdlib::library(&mut sources, &[]);
+    match text(&library, arguments.name.as_deref()) {
+        Ok(text) => {
+            anstream::print!("{text}");
+            Status::Done
+        }
+        Err(message) => {
+            anstream::eprintln!("{message}");
+            Status::Wrong
+        }
+    }
+}
+
+/// The page of a service, a resource or an operation; of nothing, the list of services.
+pub fn text(library: &Library, name: Option<&str>) -> Result<String, String> {
+    let Some(name) = name else { return Ok(services(library)) };
+    if let Some((resource, operation)) = name.split_once('.') {
+        let found = library.any_resource(resource).ok_or_else(|| unknown(library, resource))?;
+        return match found.operation(operation) {
+            Some(_) => Ok(self::operation(found, operation)),
+            None => {
+                let near = edge_lang::diagnostic::nearest(operation, found.operations.keys().map(|n| &**n));
+                let hint = near.map_or(String::new(), |n| format!("\nhelp: is `{resource}.{n}` meant?"));
+                Err(format!("error: {resource} has no operation `{operation}`{hint}"))
+            }
+        };
+    }
+    if let Some(resource) = library.any_resource(name) {
+        return Ok(self::resource(resource));
+    }
+    let all: Vec<&Service> = library.services.iter().filter(|s| &*s.name == name).collect();
+    if all.is_empty() {
+        return Err(unknown(library, name));
+    }
+    Ok(all.into_iter().map(service).collect::<Vec<_>>().join("\n"))
+}
+
+fn unknown(library: &Library, name: &str) -> String {
+    let known = library.service_names().chain(library.resource_names()).map(|n| &**n);
+    let hint =
+        edge_lang::diagnostic::nearest(name, known).map_or(String::new(), |n| format!("\nhelp: is `{n}` meant?"));
+    format!("error: the library has no `{name}`{hint}")
+}
+
+fn first_line(doc: &str) -> &str {
+    doc.lines().next().unwrap_or("")
+}
+
+fn services(library: &Library) -> String {
+    let mut out = String::new();
+    for service in &library.services {
+        out += &format!("{} ({})  {}\n", service.name, service.stack, first_line(&service.doc));
+        let names: Vec<&str> = service.resources.keys().map(|n| &**n).collect();
+        out += &format!("    {}\n", names.join(", "));
+    }
+    out
+}
+
+fn service(service: &Service) -> String {
+    let mut out = format!("service {} of {} sites\n\n{}\n\n", service.name, service.stack, service.doc);
+    for resource in service.resources.values() {
+        out += &format!("  {:<24} {}\n", resource.name, first_line(&resource.doc));
+    }
+    out
+}
+
+fn resource(resource: &Resource) -> String {
+    let mut out =
+        format!("{} (service {}, {} sites)\n\n{}\n", resource.name, resource.service, resource.stack, resource.doc);
+    out += "\nFields\n";
+    for field in resource.fields.values() {
+        let since = field.since.map_or(String::new(), |v| format!(" (since {v})"));
+        out += &format!("  {:<20} {:<12} {}{since}\n", field.name, field.ty.to_string(), first_line(&field.doc));
+    }
+    out += "\nOperations\n";
+    for (name, operation) in &resource.operations {
+        out += &format!("  {:<20} {}\n", name, first_line(&operation.doc));
+    }
+    if resource.bridge.is_some() {
+        out += "\nIt can be copied to another site.\n";
+    }
+    out
+}
+
+fn operation(resource: &Resource, name: &str) -> String {
+    let Some(operation) = resource.operation(name) else { return String::new() };
+    let params: Vec<String> = operation.params.iter().map(|p| format!("{}: {}", p.name, p.ty)).collect();
+    let mut out = format!("{}.{name}({}) -> {}\n", resource.name, params.join(", "), operation.result);
+    if !operation.doc.is_empty() {
+        out += &format!("\n{}\n", operation.doc);
+    }
+    if operation.params.iter().any(|p| !p.doc.is_empty() || p.since.is_some()) {
+        out.push('\n');
+        for param in &operation.params {
+            let since = param.since.map_or(String::new(), |v| format!(" (since {v})"));
+            out += &format!("  {:<20} {}{since}\n", param.name, param.doc.replace('\n', " "));
+        }
+    }
+    let kind = match operation.kind {
+        OperationKind::Read => "It changes nothing.",
+        OperationKind::Change => "It is undone when the placement cannot hold.",
+        OperationKind::Ensure => "It accepts what is there, and changes what is missing or different.",
+        OperationKind::Final => "It cannot be undone: conjunctions only, and never in `atomic`.",
+    };
+    out += &format!("\n{kind}\n");
+    out
+}

@@ -1,0 +1,85 @@
+//! The one place that draws diagnostics: ariadne, from our own plain data.
+
+use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
+use edge_lang::diagnostic::{Diagnostic, Severity};
+use edge_lang::eval::Failure;
+use edge_lang::inventory::Inventory;
+use edge_lang::span::{FileId, Sources, Span};
+use std::io::IsTerminal;
+
+/// Draws each to standard error, and says how many there were.
+pub fn diagnostics(sources: &Sources, all: &[Diagnostic]) {
+    let mut all: Vec<&Diagnostic> = all.iter().collect();
+    all.sort_by_key(|d| (d.span.file, d.span.start));
+    for diagnostic in &all {
+        anstream::eprint!("{}", text(sources, diagnostic));
+    }
+    let errors = all.iter().filter(|d| d.is_error()).count();
+    let warnings = all.len() - errors;
+    let count = |n: usize, what: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        n => Some(format!("{n} {what}s")),
+    };
+    let parts: Vec<String> = [count(errors, "error"), count(warnings, "warning")].into_iter().flatten().collect();
+    if !parts.is_empty() {
+        anstream::eprintln!("{}", parts.join(", "));
+    }
+}
+
+/// A diagnostic as text with colour codes (anstream drops them where they are not wanted).
+pub fn text(sources: &Sources, diagnostic: &Diagnostic) -> String {
+    let (kind, color) = match diagnostic.code.severity {
+        Severity::Error => (ReportKind::Error, Color::Red),
+        Severity::Warning => (ReportKind::Warning, Color::Yellow),
+    };
+    let place = |span: Span| (name(sources, span.file), clamp(sources, span));
+    let charset = if std::io::stderr().is_terminal() { CharSet::Unicode } else { CharSet::Ascii };
+    let mut report = Report::build(kind, place(diagnostic.span))
+        .with_config(Config::default().with_index_type(IndexType::Byte).with_char_set(charset).with_compact(false))
+        .with_code(diagnostic.code.id)
+        .with_message(&diagnostic.message);
+    let mut main = Label::new(place(diagnostic.span)).with_color(color).with_priority(10);
+    // Without words ariadne draws no line under the text.
+    main = main.with_message(if diagnostic.label.is_empty() { "here" } else { &diagnostic.label });
+    report.add_label(main);
+    for other in &diagnostic.others {
+        report.add_label(Label::new(place(other.span)).with_color(Color::Blue).with_message(&other.text));
+    }
+    let cache = ariadne::sources(sources.iter().map(|(id, source)| (name(sources, id), source.text.to_string())));
+    let mut out = Vec::new();
+    match report.finish().write(cache, &mut out) {
+        Ok(()) => {
+            let notes = diagnostic.notes.iter().map(|n| format!("  {n}\n"));
+            let help = diagnostic.help.iter().map(|h| format!("  help: {h}\n"));
+            String::from_utf8_lossy(&out).into_owned() + &notes.chain(help).collect::<String>()
+        }
+        // Drawing failed; what is wrong is said all the same.
+        Err(_) => format!("{}: {}\n", diagnostic.code.id, diagnostic.message),
+    }
+}
+
+fn name(sources: &Sources, file: FileId) -> String {
+    sources.get(file).map_or_else(|| "?".to_string(), |s| s.name.to_string())
+}
+
+/// Within the text and on character boundaries, or the drawing would panic.
+fn clamp(sources: &Sources, span: Span) -> std::ops::Range<usize> {
+    let text = sources.get(span.file).map_or("", |s| &*s.text);
+    let floor = |mut at: usize| {
+        at = at.min(text.len());
+        while !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    };
+    let (start, end) = (floor(span.start as usize), floor(span.end as usize));
+    start..end.max(start)
+}
+
+/// A failed statement, and what happened at each site.
+pub fn failure(sources: &Sources, failure: &Failure, inventory: &Inventory) {
+    for diagnostic in failure.diagnostics(inventory) {
+        anstream::eprint!("{}", text(sources, &diagnostic));
+    }
+}

@@ -1,0 +1,287 @@
+//! From a command line to a checked program and the sites that it may use: texts, library, inventory, simulated or real.
+
+use super::arguments::{self, Arguments};
+use super::sessions::Opener;
+use super::{Status, draw};
+use crate::config::{self, Clouds, Environment, Problem};
+use crate::sim::{Scenario, World};
+use edge_lang::check::{Checked, Imports, check, imports_of};
+use edge_lang::inventory::{Inventory, Site};
+use edge_lang::library::Library;
+use edge_lang::span::{FileId, Sources};
+use edge_lang::syntax::{self, ast};
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where a command runs: configuration, and whether the sites are simulated.
+pub struct Workplace {
+    pub environment: Environment,
+    inventory_file: Option<PathBuf>,
+    sim: Option<String>,
+}
+
+/// A program as it was read.
+#[derive(Clone, Debug)]
+pub struct Text {
+    pub name: String,
+    /// The files that it names are beside it.
+    pub base: PathBuf,
+    pub text: String,
+}
+
+/// What keeps a command from beginning.
+#[derive(Debug)]
+pub struct Trouble {
+    pub message: String,
+    pub help: Option<String>,
+}
+
+impl Trouble {
+    pub fn new(message: impl Into<String>) -> Trouble {
+        Trouble { message: message.into(), help: None }
+    }
+
+    pub fn help(mut self, text: impl Into<String>) -> Trouble {
+        self.help = Some(text.into());
+        self
+    }
+
+    pub fn print(&self) {
+        anstream::eprintln!("error: {}", self.message);
+        if let Some(help) = &self.help {
+            anstream::eprintln!("help: {help}");
+        }
+    }
+}
+
+pub struct Loaded {
+    pub sources: Sources,
+    pub library: Arc<Library>,
+    pub checked: Checked,
+    pub base: PathBuf,
+    pub places: Places,
+}
+
+/// The sites of a command: what is known of them, and how they are reached.
+pub struct Places {
+    pub sites: Arc<config::Sites>,
+    pub clouds: Arc<Clouds>,
+    pub environment: Environment,
+    sim: Option<Scenario>,
+}
+
+impl Loaded {
+    pub fn has_errors(&self) -> bool {
+        self.checked.has_errors()
+    }
+
+    /// The problems of the program on standard error; whether it may run.
+    pub fn report(&self) -> Result<(), Status> {
+        draw::diagnostics(&self.sources, &self.checked.diagnostics);
+        if self.has_errors() { Err(Status::Wrong) } else { Ok(()) }
+    }
+}
+
+impl Places {
+    /// Whether time is virtual: nothing real is waited for.
+    pub fn simulated(&self) -> bool {
+        self.sim.is_some()
+    }
+
+    /// The simulated sites of a run, with those that the program itself declares; `None` for real ones.
+    pub fn world(&self, inventory: &Inventory) -> Option<World> {
+        let mut scenario = self.sim.clone()?;
+        for (_, site) in inventory.iter().filter(|(_, s)| s.composed.is_none() && &*s.stack == "openstack") {
+            scenario.sites.entry(site.name.to_string()).or_default();
+        }
+        Some(World::new(scenario))
+    }
+
+    pub fn opener(&self, inventory: &Arc<Inventory>, world: Option<&World>) -> Opener {
+        Opener::new(self.sites.clone(), self.clouds.clone(), self.environment.clone(), inventory.clone(), world)
+    }
+
+    /// Problems of the configuration; those of entries that are not used are warnings.
+    pub fn problems(&self) -> Vec<&Problem> {
+        self.sites.problems.iter().chain(&self.clouds.problems).collect()
+    }
+
+    pub fn report(&self) {
+        for problem in self.problems() {
+            anstream::eprintln!("warning: {problem}");
+        }
+    }
+}
+
+impl Workplace {
+    pub fn from_process(arguments: &Arguments) -> Workplace {
+        Workplace {
+            environment: Environment::of_process(),
+            inventory_file: arguments.inventory.clone(),
+            sim: arguments.sim.clone(),
+        }
+    }
+
+    /// The text that a command line means.
+    pub fn text(&self, from: &arguments::Text) -> Result<Text, Trouble> {
+        match (&from.eval, &from.file) {
+            (Some(text), _) => {
+                Ok(Text { name: "-e".into(), base: self.environment.working_directory.clone(), text: text.clone() })
+            }
+            (None, Some(file)) => self.read(file),
+            (None, None) => Err(Trouble::new("no program")),
+        }
+    }
+
+    pub fn read(&self, file: &Path) -> Result<Text, Trouble> {
+        /// No program is larger.
+        const MOST: u64 = 64 << 20;
+        let unreadable = |e: std::io::Error| {
+            let why = match e.kind() {
+                std::io::ErrorKind::NotFound => "there is no such file".to_string(),
+                _ => e.to_string(),
+            };
+            Trouble::new(format!("`{}` cannot be read: {why}", file.display()))
+        };
+        let mut bytes = Vec::new();
+        if file == Path::new("-") {
+            std::io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        } else {
+            let opened = std::fs::File::open(file).map_err(unreadable)?;
+            opened.take(MOST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        }
+        if bytes.len() as u64 > MOST {
+            return Err(Trouble::new(format!("`{}` is larger than 64 MiB", file.display())));
+        }
+        let text =
+            String::from_utf8(bytes).map_err(|_| Trouble::new(format!("`{}` is not text in UTF-8", file.display())))?;
+        let base = file.parent().filter(|p| file != Path::new("-") && !p.as_os_str().is_empty());
+        let base = base
+            .map_or_else(|| self.environment.working_directory.clone(), |p| self.environment.working_directory.join(p));
+        let name = if file == Path::new("-") { "standard input".to_string() } else { file.display().to_string() };
+        Ok(Text { name, base, text })
+    }
+
+    /// The sites, without any request.
+    pub fn places(&self) -> Result<Places, Trouble> {
+        let mut clouds = config::load_clouds(&self.environment);
+        let mut sites = config::load_inventory(&self.environment, self.inventory_file.as_deref(), &clouds);
+        let sim = match &self.sim {
+            None => None,
+            Some(file) => {
+                let scenario = match file.as_str() {
+                    "" if sites.inventory.declared => {
+                        let names = sites.inventory.iter().filter(|(_, s)| &*s.stack == "openstack");
+                        Scenario::of_sites(names.map(|(_, s)| &*s.name))
+                    }
+                    "" => Scenario::default(),
+                    path => scenario(&self.environment, Path::new(path))?,
+                };
+                if !sites.inventory.declared {
+                    // The clouds of this machine have no part in it.
+                    sites = config::Sites::default();
+                    sites.inventory.declared = true;
+                    clouds = Clouds::default();
+                }
+                simulate(&mut sites.inventory, &scenario);
+                Some(scenario)
+            }
+        };
+        Ok(Places { sites: Arc::new(sites), clouds: Arc::new(clouds), environment: self.environment.clone(), sim })
+    }
+
+    /// Reads, parses and checks, without any request.
+    pub fn load(&self, text: Text) -> Result<Loaded, Trouble> {
+        let places = self.places()?;
+        let mut sources = Sources::default();
+        let file = sources.add(text.name.as_str(), text.text.as_str());
+        let parsed = syntax::parse(file, &text.text);
+        let mut files = Files::default();
+        files.take_in(&mut sources, file, &text.base, &parsed.program);
+        let mut described = vec![file];
+        described.extend(files.parsed.keys().copied());
+        let (library, of_library) = crate::stdlib::library(&mut sources, &described);
+        let mut checked = check(&parsed.program, &files, &library, &places.sites.inventory);
+        let mut diagnostics = parsed.diagnostics;
+        diagnostics.extend(files.diagnostics);
+        diagnostics.extend(of_library);
+        diagnostics.append(&mut checked.diagnostics);
+        checked.diagnostics = diagnostics;
+        Ok(Loaded { sources, library: Arc::new(library), checked, base: text.base, places })
+    }
+}
+
+pub fn scenario(environment: &Environment, path: &Path) -> Result<Scenario, Trouble> {
+    let path = environment.working_directory.join(path);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|e| Trouble::new(format!("the scenario `{}` cannot be read: {e}", path.display())))?;
+    Scenario::from_yaml(&text).map_err(|e| Trouble::new(format!("the scenario `{}`: {e}", path.display())))
+}
+
+/// The inventory speaks of the scenario's sites: their labels and services are known.
+fn simulate(inventory: &mut Inventory, scenario: &Scenario) {
+    for (name, spec) in &scenario.sites {
+        let offered = crate::sim::Service::ALL.into_iter().filter(|s| spec.offers(*s)).map(|s| s.kind().into());
+        let known = inventory.id(name).and_then(|id| inventory.get(id)).cloned();
+        let mut site = known.unwrap_or_else(|| Site { name: name.as_str().into(), ..Site::default() });
+        site.stack = "openstack".into();
+        site.services = Some(offered.collect());
+        for (label, value) in &spec.labels {
+            site.labels.entry(label.as_str().into()).or_insert_with(|| value.text().into());
+        }
+        inventory.add(site);
+    }
+}
+
+/// Imported files, parsed.
+#[derive(Default)]
+pub struct Files {
+    parsed: HashMap<FileId, ast::Block>,
+    /// What each file's imports lead to.
+    found: HashMap<(FileId, String), Result<FileId, String>>,
+    by_path: HashMap<PathBuf, FileId>,
+    diagnostics: Vec<edge_lang::diagnostic::Diagnostic>,
+}
+
+impl Files {
+    /// Reads what a program imports, and what that imports.
+    pub fn take_in(&mut self, sources: &mut Sources, file: FileId, base: &Path, program: &ast::Block) {
+        for (path, _) in imports_of(program) {
+            let full = base.join(&path);
+            let full = full.canonicalize().unwrap_or(full);
+            let found = match self.by_path.get(&full) {
+                Some(known) => Ok(*known),
+                None => self.read(sources, &full),
+            };
+            self.found.insert((file, path), found);
+        }
+    }
+
+    fn read(&mut self, sources: &mut Sources, path: &Path) -> Result<FileId, String> {
+        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file".to_string(),
+            std::io::ErrorKind::InvalidData => "it is not text in UTF-8".to_string(),
+            _ => e.to_string(),
+        })?;
+        let id = sources.add(path.display().to_string(), text.as_str());
+        self.by_path.insert(path.to_path_buf(), id);
+        let parsed = syntax::parse(id, &text);
+        self.diagnostics.extend(parsed.diagnostics);
+        let base = path.parent().unwrap_or(Path::new("."));
+        self.take_in(sources, id, base, &parsed.program);
+        self.parsed.insert(id, parsed.program);
+        Ok(id)
+    }
+}
+
+impl Imports for Files {
+    fn open(&self, from: FileId, path: &str) -> Result<(FileId, &ast::Block), String> {
+        let found = self.found.get(&(from, path.to_string())).cloned();
+        let id = found.unwrap_or_else(|| Err("it was not read".into()))?;
+        // A file that imports itself is being read and has no tree yet.
+        static NOTHING: ast::Block = Vec::new();
+        Ok((id, self.parsed.get(&id).unwrap_or(&NOTHING)))
+    }
+}

@@ -1,0 +1,93 @@
+//! The command line: one file per command, thin. Exit status: 0 done, 1 a statement failed, 2 the program or the command
+//! line is wrong, 3 something is owed.
+
+mod arguments;
+mod check;
+mod doc;
+mod draw;
+mod explain;
+mod fmt;
+mod init;
+mod load;
+mod openstack;
+mod output;
+mod plan;
+mod progress;
+pub mod run;
+mod sessions;
+mod sim;
+mod sites;
+mod summary;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+pub use load::{Loaded, Workplace};
+
+/// What a command ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Done,
+    Failed,
+    Wrong,
+    Owed,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> ExitCode {
+        ExitCode::from(match status {
+            Status::Done => 0,
+            Status::Failed => 1,
+            Status::Wrong => 2,
+            Status::Owed => 3,
+        })
+    }
+}
+
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // `--help` and `--version` come this way too, and are no mistake.
+            let status = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(status);
+        }
+    };
+    arguments.color.apply();
+    crate::transport::network::install_tls();
+    log(arguments.verbose);
+    dispatch(arguments).into()
+}
+
+fn dispatch(arguments: Arguments) -> Status {
+    let workplace = Workplace::from_process(&arguments);
+    match arguments.command {
+        None | Some(Command::Repl) => crate::repl::main(workplace),
+        Some(Command::Run(a)) => run::run(workplace, a),
+        Some(Command::Plan(a)) => plan::plan(workplace, a),
+        Some(Command::Check(a)) => check::check(workplace, a),
+        Some(Command::Fmt(a)) => fmt::fmt(a),
+        Some(Command::Init(a)) => init::init(workplace, a),
+        Some(Command::Sites(a)) => sites::sites(workplace, a),
+        Some(Command::Sim(a)) => sim::sim(workplace, a),
+        Some(Command::Explain(a)) => explain::explain(a),
+        Some(Command::Doc(a)) => doc::doc(a),
+        Some(Command::Openstack(a)) => openstack::openstack(workplace, a),
+        Some(Command::Completions(a)) => arguments::completions(a),
+    }
+}
+
+/// `-v` shows what is sent; bodies and headers are never logged, so no secret is.
+fn log(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let level = match verbose {
+        0 => "off",
+        1 => "edge=info",
+        2 => "edge=debug",
+        _ => "edge=trace",
+    };
+    let filter = EnvFilter::try_from_env("EDGE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().try_init();
+}

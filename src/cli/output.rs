@@ -1,0 +1,155 @@
+//! Results on standard output: a table for people, JSON, YAML or CSV for programs. Secrets print as `(secret)` in each.
+
+use super::arguments::Output;
+use comfy_table::{ContentArrangement, Table as Grid, presets};
+use edge_lang::eval::{self, Table, Value};
+use edge_lang::inventory::Inventory;
+use serde_json::{Map, Value as Json, json};
+
+/// Prints the value of a statement.
+pub fn print(value: &Value, inventory: &Inventory, output: Output) {
+    let text = text(value, inventory, output);
+    if !text.is_empty() {
+        anstream::println!("{}", text.trim_end_matches('\n'));
+    }
+}
+
+pub fn text(value: &Value, inventory: &Inventory, output: Output) -> String {
+    match output {
+        Output::Table => match value {
+            Value::Table(table) => grid(table, inventory),
+            Value::Handle(handle) => {
+                let mut grid = new_grid();
+                grid.add_row(["site".to_string(), inventory.name(handle.site).to_string()]);
+                if !handle.fields.contains_key("id") {
+                    grid.add_row(["id".to_string(), handle.id.to_string()]);
+                }
+                for (name, value) in handle.fields.iter() {
+                    grid.add_row([name.to_string(), cell(value, inventory)]);
+                }
+                trimmed(&grid)
+            }
+            Value::Null => String::new(),
+            other => eval::display(other, inventory),
+        },
+        Output::Json => serde_json::to_string_pretty(&json_of(value, inventory)).unwrap_or_default(),
+        Output::Yaml => serde_yaml::to_string(&json_of(value, inventory)).unwrap_or_default(),
+        Output::Csv => csv(value, inventory),
+    }
+}
+
+fn new_grid() -> Grid {
+    let mut grid = Grid::new();
+    grid.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    grid
+}
+
+fn trimmed(grid: &Grid) -> String {
+    grid.lines().map(|l| l.trim_end().to_string()).collect::<Vec<_>>().join("\n")
+}
+
+fn grid(table: &Table, inventory: &Inventory) -> String {
+    let mut lines = String::new();
+    if table.rows.is_empty() {
+        lines += "(no rows)";
+    } else {
+        let mut grid = new_grid();
+        let sited = table.rows.iter().any(|r| r.site.is_some()) && !table.columns.iter().any(|c| &**c == "site");
+        let mut head: Vec<String> = table.columns.iter().map(|c| c.to_uppercase()).collect();
+        if sited {
+            head.insert(0, "SITE".into());
+        }
+        grid.set_header(head);
+        for row in &table.rows {
+            let mut cells: Vec<String> = row.values.iter().map(|v| cell(v, inventory)).collect();
+            if sited {
+                cells.insert(0, row.site.map_or(String::new(), |s| inventory.name(s).to_string()));
+            }
+            grid.add_row(cells);
+        }
+        lines += &trimmed(&grid);
+    }
+    for (site, why) in &table.unknown {
+        lines += &format!("\n{}: unknown: {why}", inventory.name(*site));
+    }
+    lines
+}
+
+fn cell(value: &Value, inventory: &Inventory) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(s) => s.to_string(),
+        Value::List(_) | Value::Record(_) => json_of(value, inventory).to_string(),
+        other => eval::display(other, inventory),
+    }
+}
+
+/// Sites by name; durations, sizes and percentages as they are written in the language.
+pub fn json_of(value: &Value, inventory: &Inventory) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Bool(b) => json!(b),
+        Value::Int(i) => json!(i),
+        Value::Float(f) => json!(f),
+        Value::String(s) => json!(&**s),
+        Value::Bytes(n) => json!(n),
+        Value::Sites(sites) => sites.iter().map(|s| json!(inventory.name(s))).collect(),
+        Value::List(items) => items.iter().map(|v| json_of(v, inventory)).collect(),
+        Value::Record(fields) => {
+            Json::Object(fields.iter().map(|(k, v)| (k.to_string(), json_of(v, inventory))).collect())
+        }
+        Value::Handle(handle) => {
+            let mut object = Map::new();
+            object.insert("site".into(), json!(inventory.name(handle.site)));
+            object.insert("id".into(), json!(&*handle.id));
+            object.extend(handle.fields.iter().map(|(k, v)| (k.to_string(), json_of(v, inventory))));
+            Json::Object(object)
+        }
+        Value::Table(table) => rows(table, inventory).into_iter().map(Json::Object).collect(),
+        other => json!(eval::display(other, inventory)),
+    }
+}
+
+fn rows(table: &Table, inventory: &Inventory) -> Vec<Map<String, Json>> {
+    let row = |row: &eval::Row| {
+        let mut object = Map::new();
+        if let Some(site) = row.site {
+            object.insert("site".into(), json!(inventory.name(site)));
+        }
+        let values = table.columns.iter().zip(&row.values);
+        object.extend(values.map(|(c, v)| (c.to_string(), json_of(v, inventory))));
+        object
+    };
+    table.rows.iter().map(row).collect()
+}
+
+fn csv(value: &Value, inventory: &Inventory) -> String {
+    let rows = match value {
+        Value::Table(table) => rows(table, inventory),
+        other => match json_of(other, inventory) {
+            Json::Object(object) => vec![object],
+            Json::Null => return String::new(),
+            single => vec![Map::from_iter([("value".to_string(), single)])],
+        },
+    };
+    let Some(first) = rows.first() else { return String::new() };
+    let columns: Vec<String> = first.keys().cloned().collect();
+    let mut out = line(columns.iter().map(|c| Json::String(c.clone())));
+    for row in &rows {
+        out += &line(columns.iter().map(|c| row.get(c).cloned().unwrap_or(Json::Null)));
+    }
+    out
+}
+
+/// RFC 4180: quoted where it must be.
+fn line(cells: impl Iterator<Item = Json>) -> String {
+    let cells: Vec<String> = cells
+        .map(|cell| match cell {
+            Json::Null => String::new(),
+            Json::String(s) => s,
+            other => other.to_string(),
+        })
+        .map(|s| if s.contains([',', '"', '\n', '\r']) { format!("\"{}\"", s.replace('"', "\"\"")) } else { s })
+        .collect();
+    cells.join(",") + "\r\n"
+}

@@ -1,0 +1,312 @@
+//! `edge run`: check, plan, approve, execute, report.
+
+use super::arguments::{How, Output, Run};
+use super::load::{Loaded, Text, Workplace};
+use super::progress::Progress;
+use super::summary::Summary;
+use super::{Status, draw, output};
+use crate::run::approval::{Approval, Ask, ByPlan, Everything};
+use crate::run::event::{Events, Reader};
+use crate::run::files::Files;
+use crate::run::guards::{Guarded, Guards};
+use crate::run::journal::MemoryJournal;
+use crate::run::live::Live;
+use crate::run::planning::Planning;
+use crate::run::{self, Setting};
+use crate::sim::World;
+use edge_lang::eval::{self, Failure, FailureKind, Value, input_from_text};
+use edge_lang::inventory::Inventory;
+use edge_lang::plan::Plan;
+use edge_lang::program::Program;
+use edge_lang::types::Name;
+use indexmap::IndexMap;
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+pub fn run(workplace: Workplace, arguments: Run) -> Status {
+    match workplace.text(&arguments.text) {
+        Ok(text) => run_loaded(workplace, text, arguments.how),
+        Err(trouble) => {
+            trouble.print();
+            Status::Wrong
+        }
+    }
+}
+
+pub fn run_text(workplace: Workplace, name: &str, text: String, how: How) -> Status {
+    let base = workplace.environment.working_directory.clone();
+    run_loaded(workplace, Text { name: name.into(), base, text }, how)
+}
+
+fn run_loaded(workplace: Workplace, text: Text, how: How) -> Status {
+    let loaded = match workplace.load(text) {
+        Ok(loaded) => loaded,
+        Err(trouble) => {
+            trouble.print();
+            return Status::Wrong;
+        }
+    };
+    if loaded.has_errors() {
+        loaded.places.report();
+    }
+    if let Err(status) = loaded.report() {
+        return status;
+    }
+    let inputs = match inputs(&loaded.checked.program, &loaded.checked.inventory, &how.vars) {
+        Ok(inputs) => inputs,
+        Err(message) => {
+            anstream::eprintln!("error: {message}");
+            return Status::Wrong;
+        }
+    };
+    in_runtime(loaded.places.simulated(), execute(&loaded, inputs, how))
+}
+
+/// Simulated sites have virtual time: what would be waited for is passed over.
+pub fn in_runtime<T>(simulated: bool, work: impl Future<Output = T>) -> T {
+    let runtime = match simulated {
+        true => tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build(),
+        false => tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build(),
+    };
+    runtime.expect("the runtime starts with the process").block_on(work)
+}
+
+/// The values that `--var` gives to `input` declarations.
+pub fn inputs(program: &Program, inventory: &Inventory, vars: &[String]) -> Result<IndexMap<Name, Value>, String> {
+    let mut inputs = IndexMap::new();
+    for var in vars {
+        let (name, text) = var.split_once('=').ok_or_else(|| format!("`--var {var}` is not NAME=VALUE"))?;
+        let Some(input) = program.inputs.iter().find(|i| &*i.name == name) else {
+            let known = program.inputs.iter().map(|i| &*i.name);
+            return Err(match edge_lang::diagnostic::nearest(name, known.clone()) {
+                Some(near) => format!("the program has no input `{name}`; is `{near}` meant?"),
+                None => format!("the program has no input `{name}`; it has: {}", known.collect::<Vec<_>>().join(", ")),
+            });
+        };
+        let value = input_from_text(text, &input.ty, inventory).map_err(|why| format!("`--var {name}`: {why}"))?;
+        inputs.insert(input.name.clone(), value);
+    }
+    Ok(inputs)
+}
+
+/// Sites, events and interruption of one execution.
+pub struct Stage {
+    pub inventory: Arc<Inventory>,
+    pub guards: Arc<Guards>,
+    pub files: Files,
+    loaded_library: Arc<edge_lang::library::Library>,
+    sessions: Arc<dyn run::Sessions>,
+    defaults: eval::Policy,
+    interrupt: watch::Receiver<bool>,
+}
+
+impl Stage {
+    pub fn new(loaded: &Loaded, world: Option<&World>, interrupt: watch::Receiver<bool>) -> Stage {
+        let inventory = loaded.checked.inventory.clone();
+        let sites = &loaded.places.sites;
+        let defaults = eval::Policy {
+            timeout: sites.defaults.timeout,
+            unreachable: sites.defaults.unreachable,
+            ..eval::Policy::default()
+        };
+        Stage {
+            sessions: Arc::new(loaded.places.opener(&inventory, world)),
+            guards: Arc::new(Guards::new(sites.guards.clone())),
+            files: Files { base: loaded.base.clone() },
+            loaded_library: loaded.library.clone(),
+            inventory,
+            defaults,
+            interrupt,
+        }
+    }
+
+    pub fn run(&self, readers: Vec<Arc<dyn Reader>>) -> Arc<run::Run> {
+        run::Run::new(Setting {
+            name: run_name(),
+            library: self.loaded_library.clone(),
+            inventory: self.inventory.clone(),
+            sessions: self.sessions.clone(),
+            events: Events::to(readers),
+            journal: Arc::new(MemoryJournal::default()),
+            defaults: self.defaults.clone(),
+            interrupt: self.interrupt.clone(),
+        })
+    }
+
+    pub fn live(&self, run: &Arc<run::Run>, approval: Box<dyn Approval>) -> Live {
+        let guarded = Guarded { guards: self.guards.clone(), inventory: self.inventory.clone(), then: approval };
+        Live::new(run.clone(), self.files.clone(), Arc::new(guarded))
+    }
+
+    pub fn planning(&self, run: &Arc<run::Run>) -> Planning {
+        Planning::new(run.clone(), self.files.clone(), self.guards.clone())
+    }
+}
+
+/// Tells the effects of this run from those of all others.
+fn run_name() -> Arc<str> {
+    uuid::Uuid::new_v4().simple().to_string()[..12].into()
+}
+
+/// Ctrl-C once stops the run and says what is owed; twice ends the process.
+pub fn interruption() -> watch::Receiver<bool> {
+    let (stop, interrupt) = watch::channel(false);
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            let _ = stop.send(true);
+            anstream::eprintln!("stopping; once more ends at once, whatever is under way");
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            std::process::exit(130);
+        }
+    });
+    interrupt
+}
+
+async fn execute(loaded: &Loaded, inputs: IndexMap<Name, Value>, how: How) -> Status {
+    let world = loaded.places.world(&loaded.checked.inventory);
+    let stage = Stage::new(loaded, world.as_ref(), interruption());
+    let program = &loaded.checked.program;
+    let approval: Box<dyn Approval> = if program.changes || how.dry_run {
+        match approved(loaded, &stage, &inputs, &how).await {
+            Ok(Some(approval)) => approval,
+            Ok(None) => return Status::Done,
+            Err(status) => return status,
+        }
+    } else {
+        Box::new(Everything)
+    };
+    let progress = Arc::new(Progress::new(stage.inventory.clone()));
+    let summary = Arc::new(Summary::new(stage.inventory.clone()));
+    let run = stage.run(vec![progress.clone(), summary.clone()]);
+    let live = stage.live(&run, approval);
+    let result = eval::run(program, inputs, &live).await;
+    let owed = run.finish(GRACE).await;
+    progress.clear();
+    let status = match &result {
+        Ok(value) => {
+            output::print(value, &stage.inventory, how.output);
+            Status::Done
+        }
+        Err(failure) => {
+            draw::failure(&loaded.sources, failure, &stage.inventory);
+            status_of(failure)
+        }
+    };
+    if how.output == Output::Table || result.is_err() || !owed.is_empty() {
+        summary.print(&owed);
+    }
+    status
+}
+
+/// What is still being tidied is waited for so long at the end.
+const GRACE: Duration = Duration::from_secs(5);
+
+pub fn status_of(failure: &Failure) -> Status {
+    match failure.kind {
+        FailureKind::Failed | FailureKind::Partial => Status::Failed,
+        FailureKind::Owed => Status::Owed,
+        FailureKind::Interrupted if failure.sites.is_empty() => Status::Failed,
+        FailureKind::Interrupted => Status::Owed,
+    }
+}
+
+/// Plans, shows the plan and asks. `None`: nothing is to be run.
+async fn approved(
+    loaded: &Loaded,
+    stage: &Stage,
+    inputs: &IndexMap<Name, Value>,
+    how: &How,
+) -> Result<Option<Box<dyn Approval>>, Status> {
+    let plan = make_plan(loaded, stage, inputs.clone()).await?;
+    let text = plan.text(&stage.inventory);
+    if how.dry_run {
+        anstream::print!("{text}");
+        return Ok(None);
+    }
+    if how.output == Output::Table || !how.yes {
+        anstream::eprint!("{text}");
+    }
+    let counts = plan.counts();
+    if let Some(needed) = plan.needs_destroys()
+        && how.destroys != Some(usize::MAX)
+    {
+        match how.destroys {
+            Some(given) if given == needed => {}
+            Some(given) => {
+                anstream::eprintln!("error: --destroys {given}, and the plan destroys {needed}; nothing was changed");
+                return Err(Status::Wrong);
+            }
+            None if how.yes || !interactive() => {
+                anstream::eprintln!("error: the plan destroys {needed} things at several sites; nothing was changed");
+                anstream::eprintln!("help: say so with --destroys {needed}");
+                return Err(Status::Wrong);
+            }
+            None => {
+                if ask_line(&format!("This destroys {needed} things that cannot be brought back. How many? ")).trim()
+                    != needed.to_string()
+                {
+                    anstream::eprintln!("nothing was changed");
+                    return Err(Status::Failed);
+                }
+                return Ok(Some(by_plan(loaded, plan, how)));
+            }
+        }
+    }
+    if how.yes || !plan.changes() && !counts.open {
+        return Ok(Some(by_plan(loaded, plan, how)));
+    }
+    if !interactive() {
+        anstream::eprintln!("error: nobody is here to approve the plan; nothing was changed");
+        anstream::eprintln!("help: --yes does what the plan shows, --dry-run only shows it");
+        return Err(Status::Wrong);
+    }
+    if !yes("Do this?") {
+        anstream::eprintln!("nothing was changed");
+        return Err(Status::Failed);
+    }
+    Ok(Some(by_plan(loaded, plan, how)))
+}
+
+fn by_plan(loaded: &Loaded, plan: Plan, how: &How) -> Box<dyn Approval> {
+    let inventory = loaded.checked.inventory.clone();
+    let ask: Option<Ask> = (!how.yes && interactive()).then(|| Arc::new(|question: &str| yes(question)) as Ask);
+    let describe = Box::new(move |step: &eval::Step, effect: &edge_lang::plan::PlannedEffect| {
+        let name = effect.name.as_deref().map_or(String::new(), |n| format!(" {n:?}"));
+        format!("{}.{}{name} at {}", effect.resource, step.operation, inventory.name(effect.site))
+    });
+    Box::new(ByPlan { plan, ask, describe, asking: tokio::sync::Mutex::new(()) })
+}
+
+pub async fn make_plan(loaded: &Loaded, stage: &Stage, inputs: IndexMap<Name, Value>) -> Result<Plan, Status> {
+    let run = stage.run(Vec::new());
+    let planning = stage.planning(&run);
+    let result = eval::run(&loaded.checked.program, inputs, &planning).await;
+    let plan = planning.into_plan();
+    match result {
+        Ok(_) => Ok(plan),
+        Err(failure) => {
+            draw::failure(&loaded.sources, &failure, &stage.inventory);
+            Err(status_of(&failure))
+        }
+    }
+}
+
+pub fn interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+pub fn yes(question: &str) -> bool {
+    matches!(ask_line(&format!("{question} [y/N] ")).trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+fn ask_line(question: &str) -> String {
+    anstream::eprint!("{question}");
+    let _ = std::io::stderr().flush();
+    let mut line = String::new();
+    // No answer is no approval.
+    let _ = std::io::stdin().lock().read_line(&mut line);
+    line
+}

@@ -1,0 +1,63 @@
+//! `edge sim`: simulated sites on loopback, for real clients to talk to.
+
+use super::Status;
+use super::arguments::Sim;
+use super::load::{Workplace, scenario};
+use crate::sim::{Scenario, World, serve};
+use std::collections::HashMap;
+use time::OffsetDateTime;
+
+pub fn sim(workplace: Workplace, arguments: Sim) -> Status {
+    let scenario = match &arguments.scenario {
+        Some(path) => scenario(&workplace.environment, path),
+        None => Ok(Scenario::default()),
+    };
+    let scenario = match scenario {
+        Ok(scenario) => scenario,
+        Err(trouble) => {
+            trouble.print();
+            return Status::Wrong;
+        }
+    };
+    super::run::in_runtime(false, async {
+        let world = World::starting_at(scenario, OffsetDateTime::now_utc());
+        let mut ports = HashMap::new();
+        if arguments.port > 0 {
+            for (i, name) in world.sites().enumerate() {
+                let Some(port) = u16::try_from(i).ok().and_then(|i| arguments.port.checked_add(i)) else {
+                    anstream::eprintln!("error: there are not enough ports above {}", arguments.port);
+                    return Status::Wrong;
+                };
+                ports.insert(name.to_string(), port);
+            }
+        }
+        let serving = match serve(&world, &ports).await {
+            Ok(serving) => serving,
+            Err(e) => {
+                anstream::eprintln!("error: a port cannot be opened: {e}");
+                return Status::Failed;
+            }
+        };
+        let clouds = world.clouds_yaml();
+        match &arguments.clouds {
+            None => anstream::println!("{clouds}"),
+            Some(file) => {
+                let path = workplace.environment.working_directory.join(file);
+                if let Err(e) = std::fs::write(&path, &clouds) {
+                    anstream::eprintln!("error: `{}` cannot be written: {e}", path.display());
+                    return Status::Failed;
+                }
+                anstream::eprintln!("OS_CLIENT_CONFIG_FILE={}", path.display());
+            }
+        }
+        for site in &serving.sites {
+            anstream::eprintln!("{} at http://{}", site.site, site.address);
+        }
+        anstream::eprintln!("serving until Ctrl-C");
+        tokio::select! {
+            () = serving.forever() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        Status::Done
+    })
+}

@@ -1,0 +1,133 @@
+//! One summary at the end: every operation, and what happened at each site; equal words of many sites in one line.
+
+use crate::run::Owed;
+use crate::run::event::{Event, EventKind, Reader};
+use edge_lang::eval::{Key, sites_text};
+use edge_lang::inventory::Inventory;
+use edge_lang::model::{SiteId, SiteSet};
+use indexmap::IndexMap;
+use std::sync::{Arc, Mutex};
+
+pub struct Summary {
+    inventory: Arc<Inventory>,
+    steps: Mutex<IndexMap<Key, Step>>,
+}
+
+#[derive(Default)]
+struct Step {
+    title: String,
+    sites: IndexMap<SiteId, Vec<String>>,
+    outcome: Option<SiteSet>,
+    failed: bool,
+}
+
+/// Sites of one step that have a line of their own.
+const MOST_LINES: usize = 12;
+
+impl Summary {
+    pub fn new(inventory: Arc<Inventory>) -> Summary {
+        Summary { inventory, steps: Mutex::default() }
+    }
+
+    pub fn print(&self, owed: &[Owed]) {
+        let steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for (key, step) in steps.iter().filter(|(_, s)| !s.sites.is_empty()) {
+            let state = match (&step.outcome, step.failed) {
+                (Some(outcome), _) if !outcome.is_empty() => {
+                    format!("done at {}", sites_text(outcome, &self.inventory))
+                }
+                (Some(_), _) => "done".into(),
+                (None, true) => "failed".into(),
+                (None, false) => "not done".into(),
+            };
+            anstream::eprintln!("{}: {state}", step.title);
+            for (sites, words) in self.gathered(step) {
+                anstream::eprintln!("  {sites}  {words}");
+            }
+            for owed in owed.iter().filter(|o| o.key == *key) {
+                let sites = sites_text(&owed.sites, &self.inventory);
+                anstream::eprintln!(
+                    "  still to be tidied at {sites}: the site did not answer; look there for what carries `edge:`"
+                );
+            }
+        }
+    }
+
+    /// Sites with the same history in one line, ids left out where they differ.
+    fn gathered(&self, step: &Step) -> Vec<(String, String)> {
+        let one_each = step.sites.len() <= MOST_LINES;
+        let mut groups: IndexMap<String, SiteSet> = IndexMap::new();
+        for (site, words) in &step.sites {
+            let words = words.join("; ");
+            let words = if one_each { words } else { without_ids(&words) };
+            groups.entry(words).or_default().insert(*site);
+        }
+        groups.into_iter().map(|(words, sites)| (sites_text(&sites, &self.inventory), words)).collect()
+    }
+
+    fn add(&self, key: &Key, site: SiteId, word: String) {
+        let mut steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let words = steps.entry(key.clone()).or_default().sites.entry(site).or_default();
+        if words.last() != Some(&word) {
+            words.push(word);
+        }
+        // A long trouble is told by its beginning and its end.
+        if words.len() > 8 {
+            words.remove(4);
+        }
+    }
+}
+
+fn without_ids(words: &str) -> String {
+    let mut out = String::new();
+    let mut depth = 0;
+    for c in words.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            c if depth == 0 => out.push(c),
+            _ => {}
+        }
+    }
+    out.trim_end().to_string()
+}
+
+impl Reader for Summary {
+    fn read(&self, event: &Event) {
+        let Some(key) = &event.step else { return };
+        match &event.kind {
+            EventKind::Began { title, .. } => {
+                let mut steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                steps.entry(key.clone()).or_default().title = title.clone();
+            }
+            EventKind::There { site, what } | EventKind::Already { site, what } | EventKind::Undone { site, what } => {
+                self.add(key, *site, what.clone());
+            }
+            EventKind::Refused { site, why } => self.add(key, *site, format!("refused: {why}")),
+            EventKind::Broken { site, why } => self.add(key, *site, format!("made, but broken: {why}")),
+            EventKind::Silent { site, why } => self.add(key, *site, format!("no answer ({why})")),
+            EventKind::Unreachable { site, why } => self.add(key, *site, format!("not reached ({why})")),
+            EventKind::NotFound { site } => self.add(key, *site, "looked: nothing there".into()),
+            EventKind::Fenced { site, how } => self.add(key, *site, format!("closed by {how}")),
+            EventKind::UndoRefused { site, why } => self.add(key, *site, format!("cannot be undone: {why}")),
+            EventKind::Copied { from, to, what, .. } => {
+                let from = from.map_or(String::new(), |f| format!(" from {}", self.inventory.name(f)));
+                self.add(key, *to, format!("{what} copied{from}"));
+            }
+            EventKind::Done { outcome } => {
+                let mut steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let step = steps.entry(key.clone()).or_default();
+                let mut all = step.outcome.take().unwrap_or_default();
+                all.add(outcome);
+                step.outcome = Some(all);
+            }
+            EventKind::Failed { .. } => {
+                let mut steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let step = steps.entry(key.clone()).or_default();
+                step.failed = true;
+                step.outcome = None;
+            }
+            _ => {}
+        }
+    }
+}

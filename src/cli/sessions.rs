@@ -65,7 +65,10 @@ impl Opener {
                 (connection, transport)
             }
         };
-        let connection = tenant.map_or(connection.clone(), |t| connection.in_project(t));
+        let connection = match tenant {
+            Some(tenant) => connection.in_project(tenant).map_err(wrong)?,
+            None => connection,
+        };
         let in_flight = self.limit(site, &info.name);
         let outside = Surroundings { transport, in_flight, seed: u64::from(site.0) };
         Ok(Arc::from(drivers::open(&connection, outside)?))

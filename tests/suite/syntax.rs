@@ -127,6 +127,45 @@ fn error_pages_show_their_error() {
     }
 }
 
+/// A word is coloured by what it is where it stands.
+#[test]
+fn tokens_have_a_kind() {
+    use syntax::token::Kind::*;
+    let source = "let limit = \"a ${vm.limit} b\" limit 3; x(null, at: 30s) @ {A} §";
+    let kinds: Vec<_> = syntax::lex(FILE, source)
+        .tokens
+        .iter()
+        .map(|t| (&source[t.span.start as usize..t.span.end as usize], t.tok.kind()))
+        .collect();
+    let expected = [
+        ("let", Word),
+        ("limit", Name),
+        ("=", Sign),
+        ("\"a ${", Text),
+        ("vm", Name),
+        (".", Sign),
+        ("limit", Name),
+        ("} b\"", Text),
+        ("limit", Word),
+        ("3", Number),
+        (";", Separator),
+        ("x", Name),
+        ("(", Bracket),
+        ("null", Constant),
+        (",", Sign),
+        ("at", Name),
+        (":", Sign),
+        ("30s", Number),
+        (")", Bracket),
+        ("@", Sign),
+        ("{", Bracket),
+        ("A", Name),
+        ("}", Bracket),
+        ("§", Unreadable),
+    ];
+    assert_eq!(kinds, expected);
+}
+
 #[test]
 fn documentation_stands_right_above() {
     let source = "## Not this.\n\n## Makes it.\n##\n## Slowly.\nfn make() { }\n\nservice s for http {\n  ## Reads.\n  read op show() { GET \"/\" }\n  # plain\n  op other() { undo delete }\n}\nlet x = 1 ## after\nlet y = 2\n";

@@ -239,7 +239,39 @@ pub fn keywords() -> Keywords {
     k
 }
 
+/// What a token is to the eye: one colour each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    Name,
+    /// Words of statements and operators, and those of service descriptions.
+    Word,
+    Constant,
+    Number,
+    Text,
+    Sign,
+    Bracket,
+    /// A line end or `;`.
+    Separator,
+    Unreadable,
+}
+
 impl Tok {
+    pub fn kind(self) -> Kind {
+        use Tok::*;
+        match self {
+            Name => Kind::Name,
+            True | False | Null => Kind::Constant,
+            Int | Float | Duration | Size | Percent => Kind::Number,
+            Text | TextHead | TextMiddle | TextTail => Kind::Text,
+            LParen | RParen | LBracket | RBracket | LBrace | RBrace | LinesBrace => Kind::Bracket,
+            Newline | Semicolon => Kind::Separator,
+            Unreadable => Kind::Unreadable,
+            Comma | Colon | Dot | At | Equals | Arrow | Question | AndAnd | OrOr | Bang | EqEq | NotEq | Lt | Le
+            | Gt | Ge | Pipe | Amp | Caret | Minus | Plus | Star | Slash | Ellipsis => Kind::Sign,
+            _ => Kind::Word,
+        }
+    }
+
     /// An operand can end with this token.
     #[rustfmt::skip]
     pub fn ends_operand(self) -> bool {

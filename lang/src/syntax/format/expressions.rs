@@ -281,7 +281,7 @@ impl<'a> Cursor<'a> {
             Item::Element(_) | Item::Broken(_) => false,
         };
         let between = if items.iter().all(begins_line) { Between::Entries } else { Between::Commas };
-        let spread = self.line_ends_after_next() && !(items.is_empty() && !self.holds_comment());
+        let spread = self.line_ends_after_next() && (!items.is_empty() || self.holds_comment());
         let mut docs = Vec::new();
         self.braced(items, between, &mut docs, |c, item, out| c.item(item, out));
         out.push(if spread { Doc::Broken(docs) } else { Doc::Group(docs) });

@@ -20,7 +20,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn line_block(&mut self, lines: &[Line], spread: &mut bool, out: &mut Docs<'a>) {
-        *spread |= self.bracket_crosses_lines() && !(lines.is_empty() && !self.holds_comment());
+        *spread |= self.bracket_crosses_lines() && (!lines.is_empty() || self.holds_comment());
         self.braced(lines, Between::Statements, out, |c, line, out| c.line(line, out));
     }
 

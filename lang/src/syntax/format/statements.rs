@@ -85,7 +85,7 @@ impl<'a> Cursor<'a> {
 
     /// A block, and whether it must be spread over lines.
     fn block(&mut self, block: &Block, spread: &mut bool, out: &mut Docs<'a>) {
-        *spread |= self.bracket_crosses_lines() && !(block.is_empty() && !self.holds_comment());
+        *spread |= self.bracket_crosses_lines() && (!block.is_empty() || self.holds_comment());
         self.braced(block, Between::Statements, out, |c, s, out| c.statement(s, out));
     }
 

@@ -30,12 +30,12 @@ impl Build<'_> {
             return;
         }
         // `x ==` and then `}` on the next line: the mistake is where the line ended.
-        let before = self.source[..l].trim_end();
+        let before = self.source[..l].trim_end().len();
         let (l, r, tok) = match tok {
             Some(Tok::RBrace)
-                if r > l && self.source[before.len()..l].contains('\n') && !before.ends_with(['{', ',']) =>
+                if r > l && self.source[before..l].contains('\n') && !self.source[..before].ends_with(['{', ',']) =>
             {
-                (before.len(), before.len(), Some(Tok::Newline))
+                (before, before, Some(Tok::Newline))
             }
             // A line end is as long as the white space around it; one place is enough.
             Some(Tok::Newline) => (l, l, tok),
@@ -65,7 +65,12 @@ impl Build<'_> {
             _ => {
                 let message = format!("expected {}, found {found}", wanted.in_words());
                 let mut diagnostic = Diagnostic::new(&codes::UNEXPECTED, span, message);
-                diagnostic.help.extend(self.advice(l));
+                let goes_on = tok.is_some_and(|t| t != Tok::Newline && !t.closes() && t.continues())
+                    && self.source[before..l].contains('\n');
+                diagnostic.help.extend(match goes_on {
+                    true => Some("a line that begins so goes on with the one before; `;` ends that one".into()),
+                    false => self.advice(l),
+                });
                 diagnostic
             }
         };

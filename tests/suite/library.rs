@@ -113,6 +113,18 @@ fn pages_show_their_error() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// The descriptions of the reference have nothing wrong in them.
+#[test]
+fn reference_compiles() {
+    let page = support::read(&support::root().join("docs/descriptions.md"));
+    let blocks = support::blocks(&page, "edge");
+    assert!(blocks.len() > 1);
+    for (line, block) in blocks {
+        let wrong = compiled(&block).1;
+        assert!(wrong.is_empty(), "docs/descriptions.md:{line}\n{wrong}");
+    }
+}
+
 /// Every kind of mistake is seen in some file of the suites.
 #[test]
 fn every_code_is_seen() {

@@ -30,6 +30,22 @@ fn eval() {
     support::suite("eval", |source, _| evaluated(source));
 }
 
+/// The first example of a page of `edge explain` makes the mistake that it explains.
+#[test]
+fn pages_show_their_mistake() {
+    // Not seen by evaluating a few lines at sites that answer.
+    let elsewhere = ["E0510", "E0513", "E0516", "E0519", "E0522"];
+    let mut wrong = String::new();
+    for code in edge_lang::eval::codes::ALL.iter().filter(|code| !elsewhere.contains(&code.id)) {
+        let example = support::blocks(code.page, "edge").into_iter().next().map(|(_, text)| text).unwrap_or_default();
+        let text = evaluated(&example);
+        if !text.contains(code.id) {
+            wrong += &format!("== {}\n{example}{text}", code.id);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
 /// Every program of the suites that checks can be planned and run, whatever the sites answer, and ends.
 #[test]
 fn whatever_checks_can_be_planned_and_run() {

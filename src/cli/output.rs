@@ -24,7 +24,8 @@ pub fn text(value: &Value, inventory: &Inventory, output: Output) -> String {
                 if !handle.fields.contains_key("id") {
                     grid.add_row(["id".to_string(), handle.id.to_string()]);
                 }
-                for (name, value) in handle.fields.iter() {
+                // What a resource does not have is not worth a line here; the other formats say it.
+                for (name, value) in handle.fields.iter().filter(|(_, v)| **v != Value::Null) {
                     grid.add_row([name.to_string(), cell(value, inventory)]);
                 }
                 trimmed(&grid)

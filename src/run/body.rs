@@ -50,6 +50,8 @@ pub struct Body<'a> {
     pub resumed: bool,
     /// Something that changes the site has left.
     pub begun: bool,
+    /// What the first request makes was there already, under the id that is ours.
+    pub existed: bool,
     /// The row is of something that this operation made.
     pub made: bool,
     /// Until when it must be ready.
@@ -163,6 +165,7 @@ impl<'a> Body<'a> {
                     // The id is ours, so what exists is ours: an earlier attempt arrived.
                     self.begun = true;
                     self.made = true;
+                    self.existed = true;
                     return Ok(());
                 }
                 AnswerKind::Absent if template.method == Method::Delete => return Ok(()),

@@ -60,6 +60,8 @@ pub struct SiteEffect {
     times: Times,
     instance: Option<Arc<Instance>>,
     attempt: u32,
+    /// The identity of this attempt can never serve again.
+    spent: bool,
     /// The resource that the operation is about, as it was when the operation began.
     subject: Option<Row>,
     args: Option<(Fields, Option<String>)>,
@@ -110,6 +112,7 @@ impl SiteEffect {
             times,
             instance: None,
             attempt: 1,
+            spent: false,
             row: subject.clone(),
             subject,
             args: None,
@@ -275,6 +278,9 @@ impl SiteEffect {
     }
 
     async fn try_send(&mut self) -> Result<(), Stop> {
+        if std::mem::take(&mut self.spent) {
+            self.attempt += 1;
+        }
         let instance = self.open().await.map_err(before)?;
         let resource = instance.resource(&self.resource).map_err(before)?;
         instance.require(resource).await.map_err(before)?;
@@ -347,6 +353,7 @@ impl SiteEffect {
             marker,
             resumed,
             begun: false,
+            existed: false,
             made: resumed,
             deadline: Instant::now() + self.times.ready,
             waits: Waits::default(),
@@ -604,6 +611,7 @@ impl SiteEffect {
             marker: None,
             resumed: false,
             begun: false,
+            existed: false,
             made: false,
             deadline: Instant::now() + self.times.answer,
             waits: Waits::default(),
@@ -679,7 +687,6 @@ impl SiteEffect {
         known.args =
             Fields::from_iter([("name".into(), known.args.get("name").cloned().unwrap_or_else(|| "edge".into()))]);
         render::fill_defaults(&op.params, &mut known)?;
-        let row = known.row.clone();
         let run = self.run.clone();
         let step = self.step.clone();
         let mut body = Body {
@@ -695,32 +702,24 @@ impl SiteEffect {
             marker: None,
             resumed: false,
             begun: false,
+            existed: false,
             made: false,
             deadline: Instant::now() + self.times.answer,
             waits: Waits::default(),
             answer: None,
         };
-        match body.go(&op.body).await {
+        match body.begin(&op.body).await {
+            // The request itself came first, or the id was used up before: the probe tells which.
+            Ok(()) if body.existed => {}
             Ok(()) => {
                 let found = body.row();
-                if !body.made {
-                    return Ok(());
-                }
-                super::remove::delete(
-                    &self.run,
-                    &self.step.key,
-                    self.atom,
-                    instance,
-                    resource,
-                    &found,
-                    self.times.answer,
-                )
-                .await
+                let time = self.times.answer;
+                super::remove::delete(&self.run, &self.step.key, self.atom, instance, resource, &found, time).await?;
             }
-            // Taken: by the request itself, or used up before. The probe tells which.
-            Err(Stop::Refused(_)) => instance.read(resource, row, Fields::new()).await.map(|_| ()),
-            Err(Stop::NotReached(t) | Stop::Silent(t) | Stop::Broken(t)) => Err(t),
+            Err(Stop::Refused(t) | Stop::NotReached(t) | Stop::Silent(t) | Stop::Broken(t)) => return Err(t),
         }
+        self.spent = true;
+        Ok(())
     }
 
     /// Two answered probes, the quiet time apart.
@@ -945,6 +944,7 @@ impl SiteEffect {
                     marker: None,
                     resumed: false,
                     begun: false,
+                    existed: false,
                     made: false,
                     deadline: Instant::now() + self.times.ready,
                     waits: Waits::default(),

@@ -252,8 +252,12 @@ pub fn times(step: &Step) -> Times {
 }
 
 pub fn patience(step: &Step) -> Patience {
-    let limit = step.policy.timeout.unwrap_or(PATIENCE);
     let unreachable = step.policy.unreachable.unwrap_or(Unreachable::Fail);
+    // `skip`: a site in trouble is not waited for at all.
+    let limit = match unreachable {
+        Unreachable::Skip => Duration::ZERO,
+        _ => step.policy.timeout.unwrap_or(PATIENCE),
+    };
     let parallel = step.policy.parallel.map_or(256, |p| (p as usize).max(1));
     Patience { limit, closing: limit.max(QUIET + ANSWER), unreachable, parallel }
 }

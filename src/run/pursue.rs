@@ -128,7 +128,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             Unreachable::Defer => limit,
             _ => limit + self.patience.closing,
         };
-        let mut given_up = self.patience.unreachable == Unreachable::Defer;
+        let mut gives_up = self.patience.unreachable != Unreachable::Defer;
         loop {
             let untold = self.tell.is_some();
             if let Err(why) = self.start_what_is_due(&mut working).await {
@@ -136,7 +136,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             }
             if untold && self.tell.is_none() {
                 // Told: from here on only tidying, with a time of its own.
-                given_up = true;
+                gives_up = false;
                 limit = Instant::now();
                 end = limit + self.patience.closing;
             }
@@ -144,11 +144,8 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 return None;
             }
             let now = Instant::now();
-            if now >= limit && !given_up {
-                given_up = true;
-                if self.give_up() {
-                    continue;
-                }
+            if now >= limit && gives_up && self.give_up() {
+                continue;
             }
             let idle = working.is_empty();
             if idle && now >= end {
@@ -157,7 +154,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             let retry = self.trouble.iter().filter(|(s, _)| !self.busy.contains(**s)).map(|(_, t)| t.again).min();
             let wake = [
                 retry.filter(|t| *t > now),
-                Some(limit).filter(|_| !given_up && !self.trouble.is_empty()),
+                Some(limit).filter(|limit| gives_up && *limit > now && !self.trouble.is_empty()),
                 Some(end).filter(|_| idle && !self.trouble.is_empty()),
             ];
             let wake = wake.into_iter().flatten().min();
@@ -236,8 +233,11 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 if !owed.is_empty() {
                     self.run.events.emit(Some(&self.key), EventKind::Tidying { sites: owed });
                 }
-                for effect in self.effects.values_mut() {
-                    effect.release().await;
+                // Where something is still to be undone, that comes first.
+                for (site, effect) in &mut self.effects {
+                    if !self.pursuit.owed().contains(*site) {
+                        effect.release().await;
+                    }
                 }
                 self.tell(Told { ended: Ended::Done(outcome), effects });
             }
@@ -267,11 +267,18 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             Seen::Nothing => true,
             Seen::Observed(observation) => {
                 let taken = self.pursuit.observe(site, observation);
-                debug_assert!(taken.is_ok(), "{observation:?}: {taken:?}");
-                matches!(
-                    observation,
-                    Observation::Silent | Observation::Unreachable | Observation::UndoSilent | Observation::UndoRefused
-                )
+                if let Err(impossible) = &taken {
+                    // A mistake of ours; the belief stays, and what it calls for is done again.
+                    tracing::error!(target: "edge", "{impossible}");
+                }
+                taken.is_err()
+                    || matches!(
+                        observation,
+                        Observation::Silent
+                            | Observation::Unreachable
+                            | Observation::UndoSilent
+                            | Observation::UndoRefused
+                    )
             }
         };
         if !troubled {
@@ -289,10 +296,10 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
 
     /// The time limit: sites in trouble go out of all outcomes. Says whether that changed anything.
     fn give_up(&mut self) -> bool {
-        let sites: Vec<SiteId> = self.trouble.keys().copied().filter(|s| !self.busy.contains(*s)).collect();
-        let given: Vec<SiteId> =
-            sites.into_iter().filter(|s| self.pursuit.observe(*s, Observation::GivenUp).is_ok()).collect();
-        !given.is_empty()
+        let mut sites: Vec<SiteId> = self.trouble.keys().copied().filter(|s| !self.busy.contains(*s)).collect();
+        sites.retain(|s| self.pursuit.belief(*s).is_some_and(|b| !b.out));
+        sites.retain(|s| self.pursuit.observe(*s, Observation::GivenUp).is_ok());
+        !sites.is_empty()
     }
 
     async fn stop_owing(mut self, working: Working<E>) -> Option<Owed> {

@@ -152,6 +152,7 @@ async fn answer(
         marker: None,
         resumed: false,
         begun: false,
+        existed: false,
         made: false,
         deadline: Instant::now() + spot.time,
         waits: Waits::default(),

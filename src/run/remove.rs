@@ -42,6 +42,7 @@ pub async fn delete(
         marker: None,
         resumed: false,
         begun: false,
+        existed: false,
         made: false,
         deadline,
         waits: Waits::default(),

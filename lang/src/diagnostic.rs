@@ -105,7 +105,11 @@ impl Diagnostic {
 
 /// The name of `candidates` that was most likely meant by `word`: near in spelling, or equal but for case.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
+    // Every other short name is near a short one.
+    let limit = match word.chars().count() {
+        0..=2 => 0,
+        n => (n / 3).max(1),
+    };
     candidates
         .into_iter()
         .filter_map(|c| {

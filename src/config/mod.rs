@@ -8,7 +8,6 @@ pub mod clouds;
 mod expand;
 pub mod inventory;
 pub mod kubeconfig;
-mod spellings;
 pub mod yaml;
 
 use crate::transport::network;

@@ -223,3 +223,12 @@ fn completions_fit_their_place() {
     assert_eq!(at("vm.zzz"), Vec::<String>::new());
     session.completions(&LIBRARY, "é", 1);
 }
+/// Each code is seen in a file of the suite, too.
+#[test]
+fn every_code_is_in_the_suite() {
+    let files = support::files(&support::root().join("tests/check"), "expected");
+    let all: String = files.iter().map(|f| support::read(f)).collect();
+    let missing: Vec<&str> = check::codes::ALL.iter().map(|c| c.id).filter(|id| !all.contains(id)).collect();
+    assert!(missing.is_empty(), "no file shows {missing:?}");
+}
+

@@ -3,7 +3,7 @@
 use super::annotations::converted;
 use super::expressions::poison;
 use super::known::{Known, Typed};
-use super::{Checker, codes, did_you_mean, listed, name};
+use super::{Checker, a, codes, did_you_mean, listed, name};
 use crate::diagnostic::Diagnostic;
 use crate::program::{Builtin, Expr, ExprKind};
 use crate::span::Span;
@@ -37,12 +37,8 @@ impl Checker<'_> {
                     Some((Type::Site, known))
                 }
                 _ => {
-                    let columns = self.places.columns(self.library, resource);
-                    match columns.get(field) {
-                        Some(ty) => Some((ty.clone(), Known::Nothing)),
-                        None if &**field == "id" => Some((Type::String, Known::Nothing)),
-                        None => None,
-                    }
+                    let ty = self.library.any_resource(resource).and_then(|r| r.field_type(field));
+                    ty.map(|ty| (ty, Known::Nothing))
                 }
             },
             Type::Replicated(_) | Type::Table(_) if TABLE_FIELDS.contains(&&**field) => {
@@ -97,7 +93,7 @@ impl Checker<'_> {
 
     fn no_field(&mut self, of: &Typed, field: &str, span: Span) {
         let ty = of.ty();
-        let missing = || Diagnostic::new(&codes::UNKNOWN_FIELD, span, format!("a `{ty}` has no field `{field}`"));
+        let missing = || Diagnostic::new(&codes::UNKNOWN_FIELD, span, format!("{} has no field `{field}`", a(ty)));
         let d = match ty {
             Type::Handle(resource) => {
                 let columns = self.places.columns(self.library, resource);
@@ -151,7 +147,7 @@ impl Checker<'_> {
                 Typed { expr: Expr { kind, ty: Type::Int, span }, known: Known::Nothing }
             }
             _ => {
-                let message = format!("a `{ty}` has no operation `{}`", method.text);
+                let message = format!("{} has no operation `{}`", a(&ty), method.text);
                 let mut d = Diagnostic::new(&codes::UNKNOWN_METHOD, method.span, message);
                 d = match &ty {
                     Type::Handle(r) | Type::Replicated(r)
@@ -256,7 +252,7 @@ impl Checker<'_> {
                 return self.field(of, &key, index.span());
             }
             other => {
-                let mut d = Diagnostic::new(&codes::NOT_INDEXED, span, format!("a `{other}` has no `[...]`"));
+                let mut d = Diagnostic::new(&codes::NOT_INDEXED, span, format!("{} has no `[...]`", a(other)));
                 d = match other {
                     Type::Replicated(_) | Type::Table(_) => {
                         d.help("rows are chosen by `where`, the one of a site by `.at(Zone1)`")

@@ -155,7 +155,7 @@ impl Checker<'_> {
                 Diagnostic::new(
                     &codes::NO_RESULT,
                     annotation.span,
-                    format!("`{}` is to give a `{wanted}`, but its body does not end with one", name.text),
+                    format!("`{}` is to give {}, but its body does not end with one", name.text, super::a(wanted)),
                 )
                 .help("the value of the last statement is the result"),
             );
@@ -224,7 +224,7 @@ impl Checker<'_> {
         let mut call = Expr { kind: ExprKind::Call { function: id, args }, ty, span };
         if !signature.checked {
             match self.functions.last_mut() {
-                Some(frame) if !recursive => frame.later.push((id, scope.clone())),
+                Some(frame) if !recursive && signature.result.is_some() => frame.later.push((id, scope.clone())),
                 Some(_) => {}
                 None => {
                     let message = format!("`{}` is called before it is defined", signature.name);

@@ -189,6 +189,13 @@ fn did_you_mean<'a>(d: Diagnostic, word: &str, candidates: impl IntoIterator<Ite
     }
 }
 
+/// `an Int`, as messages speak of types.
+fn a(ty: &Type) -> String {
+    let text = ty.to_string();
+    let article = if text.starts_with(['A', 'E', 'I', 'O', 'a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} `{text}`")
+}
+
 fn name(text: &str) -> Name {
     Arc::from(text)
 }

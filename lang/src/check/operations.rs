@@ -7,7 +7,7 @@ use super::known::{Known, KnownScope, Place, Typed};
 use super::placements::positive_sites;
 use super::targets::{Lookup, Target, site_expr};
 use super::{Checker, Usage, codes, did_you_mean, listed, name};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, nearest};
 use crate::eval::StepKind;
 use crate::library::{Operation, OperationKind, Param, Resource};
 use crate::model::{Placement, SiteSet};
@@ -81,15 +81,16 @@ impl Checker<'_> {
             let message = format!("`{}` has no operation `{}`", of.name, operation.text);
             let d = Diagnostic::new(&codes::UNKNOWN_OPERATION, operation.span, message);
             let names: Vec<&str> = of.operations.keys().map(|n| &**n).collect();
-            let near = did_you_mean(d.clone(), &operation.text, names.iter().copied());
             let d = match &*operation.text {
-                _ if near != d => near,
                 "get" | "find" | "describe" if names.contains(&"show") => d.help("did you mean `show`?"),
                 "remove" | "destroy" if names.contains(&"delete") => d.help("did you mean `delete`?"),
                 "add" | "make" | "new" | "boot" | "upload" if names.contains(&"create") => {
                     d.help("did you mean `create`?")
                 }
-                _ => d.help(format!("it has {}", listed(names, 12))),
+                text => match nearest(text, names.iter().copied()) {
+                    Some(near) => d.help(format!("did you mean `{near}`?")),
+                    None => d.help(format!("it has {}", listed(names, 12))),
+                },
             };
             self.report(d);
             self.arguments_alone(args);

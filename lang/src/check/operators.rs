@@ -321,7 +321,7 @@ impl Checker<'_> {
                 "a secret cannot be compared: the answer would give it away bit by bit",
             );
         } else if !alike || handles {
-            let mut d = Diagnostic::new(&codes::NEVER_EQUAL, span, format!("a `{a}` and a `{b}` are never equal"));
+            let mut d = Diagnostic::new(&codes::NEVER_EQUAL, span, format!("{} and {} are never equal", super::a(&a), super::a(&b)));
             if handles {
                 d = d.help("compare its `.name` or its `.id`");
             } else if matches!((&a, &b), (Type::Site, Type::String) | (Type::String, Type::Site)) {
@@ -405,7 +405,7 @@ impl Checker<'_> {
         };
         let item = left.ty().present();
         if !item.fits(&of) && !of.fits(item) {
-            let message = format!("a `{item}` is never among `{of}`");
+            let message = format!("{} is never among `{of}`", super::a(item));
             self.error(&codes::NEVER_EQUAL, span, message);
         }
         Self::built(Binary::In, left, right, Type::Bool, span)

@@ -260,7 +260,7 @@ fn taken_away(placement: &Placement) -> Option<(SiteSet, SiteSet)> {
         }
     }
     let without = without.intersection(&all);
-    (!without.is_empty() && all.len() <= 12).then_some((all, without))
+    (!without.is_empty() && without.len() < all.len() && all.len() <= 12).then_some((all, without))
 }
 
 /// The sites at which a placement may put something: those under an even number of negations.

@@ -88,9 +88,9 @@ impl Places {
     /// The columns of a resource's rows, without `site`.
     pub fn columns(&mut self, library: &Library, resource: &Name) -> Arc<IndexMap<Name, Type>> {
         let all = || {
-            let fields = library.any_resource(resource).map(|r| &r.fields);
-            let columns = fields.into_iter().flatten().map(|(name, field)| (name.clone(), field.ty.clone()));
-            Arc::new(columns.filter(|(name, _)| &**name != "site").collect())
+            let mut columns = library.any_resource(resource).map(|r| r.columns()).unwrap_or_default();
+            columns.shift_remove("site");
+            Arc::new(columns)
         };
         self.columns.entry(resource.clone()).or_insert_with(all).clone()
     }

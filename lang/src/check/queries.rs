@@ -211,7 +211,7 @@ impl Checker<'_> {
                             _ => true,
                         };
                         if !fine {
-                            let message = format!("rows are not ordered by a `{}`", typed.ty());
+                            let message = format!("rows are not ordered by {}", super::a(typed.ty()));
                             self.error(&codes::NO_SUCH_OPERATION, typed.span(), message);
                         }
                         (typed.expr, key.descending)
@@ -441,11 +441,12 @@ impl Checker<'_> {
     }
 
     /// For a name that no column has, inside a query.
-    pub(super) fn unknown_column(&self, text: &str, span: Span) -> Option<Diagnostic> {
+    pub(super) fn unknown_column(&mut self, text: &str, span: Span) -> Option<Diagnostic> {
         match self.rows.last()? {
             RowScope::Site(_) => {
                 let d = Diagnostic::new(&codes::NO_SUCH_LABEL, span, format!("no site has a label `{text}`"));
-                Some(d)
+                let labels = self.places.labels(&self.state.inventory);
+                Some(did_you_mean(d, text, labels.keys().map(|l| &**l).chain(["name", "kind"])))
             }
             RowScope::Row { columns, .. } => {
                 let d = Diagnostic::new(

@@ -59,7 +59,8 @@ impl Checker<'_> {
             Type::Site | Type::Sites | Type::Choice | Type::Placement => {
                 let mut place = Place::of(&typed);
                 if !self.judge_placement(&place, false) {
-                    place.placement = None;
+                    // Said; the rules about places have nothing to add.
+                    (place.placement, place.form) = (None, Default::default());
                 }
                 let unreachable = policy.unreachable;
                 let entry = EntryExpr { at: Some(converted(typed, &Type::Placement).expr), policy, span };
@@ -244,7 +245,8 @@ impl Checker<'_> {
         }
         let mut place = Place::of(&typed);
         if !self.judge_placement(&place, if_any) {
-            place.placement = None;
+            // Said; the rules about places have nothing to add.
+            (place.placement, place.form) = (None, Default::default());
         }
         Some((converted(typed, &Type::Placement).expr, place))
     }
@@ -336,7 +338,7 @@ impl Checker<'_> {
         let negative = matches!(typed.known, Known::Int(n) if n < 1);
         if !typed.ty().fits(wanted) || negative {
             let found = if negative { "this number".to_string() } else { format!("`{}`", typed.ty()) };
-            let message = format!("{what} is to be a `{wanted}`, {such}, and not {found}");
+            let message = format!("{what} is to be {}, {such}, and not {found}", super::a(wanted));
             self.error(&codes::BAD_POLICY, typed.span(), message);
         }
         converted(typed, wanted).expr

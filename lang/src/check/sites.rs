@@ -212,6 +212,8 @@ impl Checker<'_> {
             };
             if !self.library.has_service(&service.text) {
                 self.unknown_service(service);
+                self.part(value, Some(&Type::Site));
+                continue;
             }
             let typed = self.part(value, Some(&Type::Site));
             match typed.known {

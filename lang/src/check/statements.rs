@@ -71,11 +71,16 @@ impl Checker<'_> {
                     Last::Result(wanted) => (Usage::Result, wanted.as_ref()),
                 };
                 let typed = self.used_as(usage, |c| c.expr(e, wanted));
-                let typed = match wanted {
-                    Some(wanted) => self.coerce(typed, wanted, "the result"),
-                    None => typed,
+                let nothing = *typed.ty() == Type::Nothing;
+                let (typed, ty) = match wanted {
+                    // Said of the whole body, by `function`.
+                    Some(_) if nothing => (typed, Type::Nothing),
+                    Some(wanted) => (self.coerce(typed, wanted, "the result"), wanted.clone()),
+                    None => {
+                        let ty = typed.expr.ty.clone();
+                        (typed, ty)
+                    }
                 };
-                let ty = typed.expr.ty.clone();
                 push(StatementKind::Expr(typed.expr));
                 return ty;
             }
@@ -226,7 +231,7 @@ impl Checker<'_> {
             one => settable(one),
         };
         if !ok {
-            let message = format!("an input cannot be a `{ty}`: it is given as text, by `--var`");
+            let message = format!("an input cannot be {}: it is given as text, by `--var`", super::a(&ty));
             self.error(&codes::INPUT_TYPE, name.span, message);
         }
         let default = default.map(|e| self.expect(e, &ty, &format!("`{}`", name.text)).expr);
@@ -247,6 +252,10 @@ impl Checker<'_> {
             ty = Some(match ty.take() {
                 None | Some(Type::Error) => t,
                 Some(u) if u == t || t == Type::Error => u,
+                Some(Type::Null) if t != Type::Nothing => Type::optional(t),
+                Some(u) if t == Type::Null && u != Type::Nothing => Type::optional(u),
+                Some(u) if u == Type::optional(t.clone()) => u,
+                Some(u) if t == Type::optional(u.clone()) => t,
                 Some(_) => Type::Nothing,
             });
         };

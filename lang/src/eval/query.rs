@@ -88,7 +88,7 @@ async fn clauses(env: &Env<'_>, frame: &Frame, query: &Query, expr: &Expr) -> Re
         Value::List(items) => Arc::new(list_table(&items, query.of.span)?),
         other => return Err(wrong(&other, "a table", query.of.span).into()),
     };
-    let mut work = Work { env, frame: frame.clone(), table: (*source).clone(), lines: Vec::new(), other: None };
+    let mut work = Work { env, frame: frame.clone(), table: (*source).clone(), lines: Vec::new() };
     work.table.rows = Vec::new();
     work.lines = source
         .rows
@@ -138,8 +138,6 @@ struct Work<'a> {
     /// Columns and sites; its rows are `lines`.
     table: Table,
     lines: Vec<Line>,
-    /// The row of the other table, in a `join`.
-    other: Option<usize>,
 }
 
 impl Work<'_> {
@@ -151,11 +149,7 @@ impl Work<'_> {
         self.env.breathe().await;
         match asks {
             false => now(self.env, &self.frame, expr),
-            true => {
-                let env = self.env.iteration(index);
-                let env = self.other.map_or(env.clone(), |other| env.iteration(other));
-                eval(&env, &self.frame, expr).await
-            }
+            true => eval(&self.env.iteration(index), &self.frame, expr).await,
         }
     }
 
@@ -333,8 +327,7 @@ impl Work<'_> {
         self.table.resource = None;
         let mut joined = Vec::new();
         for index in 0..self.lines.len() {
-            for (i, value) in others.iter().enumerate() {
-                self.other = Some(i);
+            for value in &others {
                 set(&mut self.frame, slot, value.clone());
                 let fits = match &self.of_row(index, on, asks).await? {
                     Value::Null => false,
@@ -366,7 +359,6 @@ impl Work<'_> {
             }
         }
         self.lines = joined;
-        self.other = None;
         Ok(())
     }
 }

@@ -17,8 +17,7 @@ pub(super) const RECORD_KEY: &str = "edge_effect";
 pub struct Row {
     /// Of a link, its ends; `None` where the answer does not show them.
     pub id: Option<String>,
-    /// By field; one that the answer does not have is not there, one that it says to be nothing is `null`. `id` is among
-    /// them. A newer row replaces an older one: added to it, what went away would stay.
+    /// By field; one that the answer does not have is not there. `id` is among them.
     pub fields: Fields,
 }
 
@@ -76,13 +75,7 @@ pub fn row(
             Source::Body { path, each } => at(&unmarked, path, each.as_deref()),
             Source::Rest => Some(rest(resource, &unmarked, &field.ty)),
         };
-        match found {
-            // `null` is what the site says of an optional field; of another it says nothing.
-            Some(Json::Null) if !matches!(field.ty, Type::Optional(_) | Type::Any) => {
-                if reading == Reading::Whole && required(field, version) {
-                    return Err(wrong(resource, field, &field.ty, "null"));
-                }
-            }
+        match found.filter(|v| !(v.is_null() && !matches!(field.ty, Type::Any))) {
             Some(found) => {
                 let read = read(found, &field.ty).map_err(|(wanted, found)| wrong(resource, field, &wanted, found))?;
                 fields.insert(field.name.clone(), read);

@@ -225,13 +225,18 @@ impl PlannedStep {
                 arguments.push(argument_text(parameter, value, inventory));
             }
         }
-        // `here`: one site's stands for all of them, marked so.
-        if let Some(own) = step.per_site.values().next() {
-            arguments.extend(
-                own.iter().map(|(p, value)| format!("{} (each site's own)", argument_text(p, value, inventory))),
-            );
+        // `here`: one site's value stands for those of all.
+        if let Some((site, own)) = step.per_site.first_key_value() {
+            arguments.extend(own.iter().map(|(parameter, value)| {
+                let text = argument_text(parameter, value, inventory);
+                format!("{text} at {}, each site its own", inventory.name(*site))
+            }));
         }
-        let (aimed, otherwise, more) = outcomes(&step.placement);
+        let (aimed, mut otherwise, more) = outcomes(&step.placement);
+        // What is not there yet may turn out to be elsewhere; what is done to it goes along.
+        if let Some(Value::Handle(handle)) = step.arguments.get(named) {
+            otherwise.extend(handle.elsewhere.iter().take(MOST_OUTCOMES).map(SiteSet::of));
+        }
         PlannedStep {
             key: step.key.clone(),
             kind: step.kind,
@@ -349,7 +354,7 @@ impl Plan {
                 counts.open = true;
             }
             for effect in step.effects.iter().filter(|_| step.kind != StepKind::Read) {
-                if effect.action.is_final() {
+                if effect.action.is_final() && !effect.fallback {
                     counts.destroys += 1;
                     counts.destroy_sites.insert(effect.site);
                 }

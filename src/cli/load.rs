@@ -124,6 +124,11 @@ impl Workplace {
         }
     }
 
+    /// Simulated sites from here on; of a scenario file, or the default ones.
+    pub fn simulate(&mut self, scenario: &str) {
+        self.sim = Some(scenario.to_string());
+    }
+
     /// The text that a command line means.
     pub fn text(&self, from: &arguments::Text) -> Result<Text, Trouble> {
         match (&from.eval, &from.file) {

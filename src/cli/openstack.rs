@@ -9,7 +9,19 @@ use super::{Status, Workplace};
 use edge_lang::syntax;
 use serde_json::Value as Json;
 
-pub fn openstack(workplace: Workplace, arguments: Openstack) -> Status {
+pub fn openstack(mut workplace: Workplace, mut arguments: Openstack) -> Status {
+    // Options of ours, wherever they stand.
+    arguments.args.retain(|arg| match arg.strip_prefix("--sim") {
+        Some("") => {
+            workplace.simulate("");
+            false
+        }
+        Some(file) if file.starts_with('=') => {
+            workplace.simulate(&file[1..]);
+            false
+        }
+        _ => true,
+    });
     if arguments.args.is_empty() || arguments.args.iter().any(|a| a == "--help" || a == "-h") {
         print!("{}", usage());
         return Status::Done;
@@ -409,7 +421,9 @@ fn expression(service: &str, text: &str) -> Result<String, Mistake> {
             wrong.message,
             short(text)
         ))
-        .help(wrong.help.first().cloned().unwrap_or_else(|| "`edge explain placement` lists its forms".to_string())));
+        .help(wrong.help.first().cloned().unwrap_or_else(|| {
+            "`Zone1 && Zone2`, `Zone1 || Zone2` and `exactly 1 of {Zone1, Zone2}` are placements".to_string()
+        })));
     }
     if !single {
         return Err(mistake(format!("the placement of `{service}` is not one placement: `{}`", short(text))));

@@ -24,7 +24,8 @@ pub fn text(value: &Value, inventory: &Inventory, output: Output) -> String {
                 if !handle.fields.contains_key("id") {
                     grid.add_row(["id".to_string(), handle.id.to_string()]);
                 }
-                for (name, value) in handle.fields.iter() {
+                // What a resource does not have is not worth a line here; the other formats say it.
+                for (name, value) in handle.fields.iter().filter(|(_, v)| **v != Value::Null) {
                     grid.add_row([name.to_string(), cell(value, inventory)]);
                 }
                 trimmed(&grid)
@@ -54,25 +55,50 @@ fn grid(table: &Table, inventory: &Inventory) -> String {
         lines += "(no rows)";
     } else {
         let mut grid = new_grid();
+        let (shown, left) = shown(table);
         let sited = table.rows.iter().any(|r| r.site.is_some()) && !table.columns.iter().any(|c| &**c == "site");
-        let mut head: Vec<String> = table.columns.iter().map(|c| c.to_uppercase()).collect();
+        let mut head: Vec<String> = shown.iter().map(|c| table.columns[*c].to_uppercase()).collect();
         if sited {
             head.insert(0, "SITE".into());
         }
         grid.set_header(head);
         for row in &table.rows {
-            let mut cells: Vec<String> = row.values.iter().map(|v| cell(v, inventory)).collect();
+            let mut cells: Vec<String> =
+                shown.iter().map(|c| row.values.get(*c).map_or(String::new(), |v| cell(v, inventory))).collect();
             if sited {
                 cells.insert(0, row.site.map_or(String::new(), |s| inventory.name(s).to_string()));
             }
             grid.add_row(cells);
         }
         lines += &trimmed(&grid);
+        if left > 0 {
+            lines += &format!("\n({left} more columns: `select` them, or ask for -o json)");
+        }
     }
     for (site, why) in &table.unknown {
         lines += &format!("\n{}: unknown: {why}", inventory.name(*site));
     }
     lines
+}
+
+/// Columns of whole resources that a person looks at first: those that some row has, and not too many of them.
+fn shown(table: &Table) -> (Vec<usize>, usize) {
+    const MOST: usize = 7;
+    let all: Vec<usize> = (0..table.columns.len()).collect();
+    if table.resource.is_none() || all.len() <= MOST {
+        return (all, 0);
+    }
+    let empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::List(items) => items.is_empty(),
+        Value::Record(fields) => fields.is_empty(),
+        _ => false,
+    };
+    let filled = |c: &usize| table.rows.iter().any(|r| r.values.get(*c).is_some_and(|v| !empty(v)));
+    let mut shown: Vec<usize> = all.iter().copied().filter(filled).collect();
+    shown.truncate(MOST);
+    let left = all.len() - shown.len();
+    (shown, left)
 }
 
 fn cell(value: &Value, inventory: &Inventory) -> String {

@@ -8,6 +8,7 @@ pub mod clouds;
 mod expand;
 pub mod inventory;
 pub mod kubeconfig;
+mod spellings;
 pub mod yaml;
 
 use crate::transport::network;

@@ -9,7 +9,7 @@ use super::trouble::Trouble;
 use super::upload;
 use crate::drivers::Upload;
 use edge_lang::library::render::{self, Asked, Fields, Row, Scope as Known};
-use edge_lang::library::{AnswerKind, Bridge, Resource};
+use edge_lang::library::{AnswerKind, Bridge, Payload, Request, Resource, Template};
 use serde_json::Value as Json;
 
 /// The resource here that is the same as `source`, which is at another site; `None` where it would have to be copied.
@@ -75,7 +75,7 @@ pub async fn fill(body: &mut Body<'_>, copy: &Copy, source: &Instance, bridge: &
     let known = Known { source: Some(copy.row.fields.clone()), row: copy.row.fields.clone(), ..source.known() };
     let known = Known { version: body.known.version.filter(|_| source.offered().is_some()), ..known };
     let request = render::render(source.service(), get, &known).map_err(|e| Stop::Broken(e.into()))?;
-    let request = edge_lang::library::Request { headers: accept_bytes(request.headers), ..request };
+    let request = Request { headers: accept_bytes(request.headers), ..request };
     // The source fell silent: what was made here is half a copy, which is no good.
     let said = source.send(request, None, get, None, described, Asked::Else).await.map_err(Stop::Broken)?;
     if said.kind != AnswerKind::Done {
@@ -96,9 +96,10 @@ fn accept_bytes(mut headers: Vec<(String, String)>) -> Vec<(String, String)> {
     headers
 }
 
-async fn put_content(body: &mut Body<'_>, put: &edge_lang::library::Template, upload: Upload) -> Result<(), Stop> {
+async fn put_content(body: &mut Body<'_>, put: &Template, upload: Upload) -> Result<(), Stop> {
     let instance = body.instance;
     let request = render::render(instance.service(), put, &body.known).map_err(|e| Stop::Broken(e.into()))?;
+    let request = Request { payload: Payload::Stream, ..request };
     let what = format!("{} {}", request.method.text(), request.path);
     body.run.events.emit(Some(body.key), EventKind::Sent { site: body.site, what });
     match instance.send(request, Some(upload), put, None, body.resource, Asked::Else).await {

@@ -82,10 +82,11 @@ impl Live {
         subjects: HashMap<SiteId, Row>,
     ) -> Result<(SiteSet, HashMap<SiteId, SiteEffect>), Failure> {
         let run = &self.run;
-        let placement = match step.subject {
-            // An operation on things goes where they are, all of them.
-            Some(_) => Placement::AllOf(subjects.keys().copied().collect()),
-            None => step.placement.clone(),
+        let named = step.subject.as_ref().and_then(|s| step.arguments.get(s));
+        let placement = match named {
+            // An operation on things goes where they are, all of them; on a name, where the scope says.
+            Some(value) if !matches!(value, Value::String(_)) => Placement::AllOf(subjects.keys().copied().collect()),
+            _ => step.placement.clone(),
         };
         let Some(resource) = any_resource(run, &step) else {
             return Err(Failure::new(&codes::NOT_DESCRIBED, step.span, format!("no resource `{}`", step.resource)));
@@ -140,8 +141,7 @@ impl Host for Live {
             if self.run.is_interrupted() {
                 return Err(Failure::new(&codes::INTERRUPTED, step.span, "stopped").kind(FailureKind::Interrupted));
             }
-            let mut step = step;
-            step.policy = step.policy.over(&self.run.defaults);
+            let step = prepared(&self.run, step);
             match step.kind {
                 StepKind::Read => read::perform(&self.run, &step).await,
                 StepKind::Change | StepKind::Ensure => self.change(step).await,
@@ -214,6 +214,17 @@ impl Host for Live {
     fn planning(&self) -> bool {
         false
     }
+}
+
+/// The step with what the inventory says where the program does not, and with its subject, also where that is a name.
+pub fn prepared(run: &Run, mut step: Step) -> Step {
+    step.policy = step.policy.over(&run.defaults);
+    if step.subject.is_none() && step.kind != StepKind::Copy {
+        let operation = any_resource(run, &step).and_then(|r| r.operation(&step.operation));
+        let subject = operation.and_then(|o| o.subject.clone());
+        step.subject = subject.filter(|s| step.arguments.contains_key(s));
+    }
+    step
 }
 
 /// The rules of a pursuit about a resource, as the library describes it.

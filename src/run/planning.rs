@@ -4,7 +4,7 @@
 //! name) is known before anything is sent. A site that does not answer is noted, and decided about in the run.
 
 use super::instance::Instance;
-use super::live::{any_resource, times};
+use super::live::{any_resource, prepared, times};
 use super::resolve::{self, Spot};
 use super::trouble::{Kind, Trouble};
 use super::{Run, codes, copying, guards, planned, read, rows};
@@ -258,6 +258,15 @@ impl Planning {
         Ok(named(action, name.as_deref(), row.id.as_deref()))
     }
 
+    /// A read of something, by name, that an earlier step of the plan makes.
+    fn asks_for_planned(&self, step: &Step) -> bool {
+        let Some(Value::String(name)) = step.subject.as_ref().and_then(|s| step.arguments.get(s)) else { return false };
+        step.placement.sites().iter().any(|site| {
+            let at = self.run.inventory.instance(site, &step.service).unwrap_or(site);
+            self.run.is_planned(&step.resource, at, name)
+        })
+    }
+
     /// What the step will give: fields that it was asked to have are known, the others are not.
     fn pending(&self, step: &Step, aimed: &SiteSet, effects: &[PlannedEffect]) -> Value {
         let inventory = &self.run.inventory;
@@ -354,14 +363,17 @@ impl Host for Planning {
 
     fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>> {
         Box::pin(async move {
-            let mut step = step;
-            step.policy = step.policy.over(&self.run.defaults);
+            let step = prepared(&self.run, step);
             if step.kind == StepKind::Read {
                 let pending =
                     step.subject.as_ref().and_then(|s| step.arguments.get(s)).filter(|v| rows::is_pending(v)).cloned();
                 if let Some(value) = pending {
                     self.plan().step(&step, Vec::new(), &self.run.inventory);
                     return Ok(value);
+                }
+                if self.asks_for_planned(&step) {
+                    self.plan().step(&step, Vec::new(), &self.run.inventory);
+                    return Ok(self.pending(&step, &step.placement.sites(), &[]));
                 }
                 let value = read::perform(&self.run, &step).await?;
                 self.plan().step(&step, Vec::new(), &self.run.inventory);

@@ -135,6 +135,17 @@ async fn a_token_is_renewed_before_its_end() {
     session.send(get("compute", "/servers"), None, limits(60)).await.unwrap();
     assert_eq!(seen(&world, "identity").len(), 2);
     assert_eq!(seen(&world, "compute"), ["GET 200", "GET 200"], "none met an expired token");
+    // Without an identity service it serves to its end, and no longer.
+    for action in [Action::Refuse, Action::Hang] {
+        tokio::time::sleep(Duration::from_secs(9 * 60 + 10)).await;
+        world.inject(fault(action).service("identity"));
+        assert_eq!(session.send(get("compute", "/servers"), None, limits(60)).await.unwrap().status, 200);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let failure = session.send(get("compute", "/servers"), None, limits(60)).await.err();
+        assert!(matches!(failure, Some(Failure::NotSent(_))), "{failure:?}");
+        world.heal(SITE);
+        assert_eq!(session.send(get("compute", "/servers"), None, limits(60)).await.unwrap().status, 200);
+    }
 }
 
 #[tokio::test(start_paused = true)]

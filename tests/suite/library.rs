@@ -3,6 +3,8 @@
 
 #[path = "library/exercise.rs"]
 mod exercise;
+#[path = "library/robust.rs"]
+mod robust;
 #[path = "library/sites.rs"]
 mod sites;
 #[path = "library/using.rs"]
@@ -10,10 +12,13 @@ mod using;
 
 use crate::support;
 use edge::stdlib;
+use edge_lang::check;
+use edge_lang::inventory::{Inventory, Site};
 use edge_lang::library::{self, Library, Operation, Text};
 use edge_lang::span::{FileId, Sources};
 use edge_lang::syntax;
 use std::fmt::Write;
+use std::sync::Arc;
 
 const FILE: FileId = FileId(0);
 
@@ -80,6 +85,105 @@ fn standard() {
         assert!(!service.doc.is_empty(), "service {} has no documentation", service.name);
         for resource in service.resources.values() {
             assert!(!resource.doc.is_empty(), "{} has no documentation", resource.name);
+        }
+    }
+}
+
+/// Each page shows the mistake first and the mended description last; what is met only in use has no such example.
+#[test]
+fn pages_show_their_error() {
+    let mut wrong = String::new();
+    for code in library::codes::ALL {
+        assert!(code.page.starts_with(&format!("# {}: {}\n", code.id, code.title)), "{}", code.page);
+        let blocks = support::blocks(code.page, "edge");
+        let [(_, mistake), .., (_, mended)] = &blocks[..] else {
+            assert!(code.id >= "E0340", "{} has no example", code.id);
+            continue;
+        };
+        let found = compiled(mistake).1;
+        let codes: Vec<&str> = found.lines().filter(|l| !l.starts_with(' ')).collect();
+        if codes.len() != 1 || !codes[0].contains(code.id) {
+            let _ = writeln!(wrong, "{}: the mistake:\n{found}", code.id);
+        }
+        let found = compiled(mended).1;
+        if !found.is_empty() {
+            let _ = writeln!(wrong, "{}: mended:\n{found}", code.id);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// The descriptions of the reference have nothing wrong in them.
+#[test]
+fn reference_compiles() {
+    let page = support::read(&support::root().join("docs/descriptions.md"));
+    let blocks = support::blocks(&page, "edge");
+    assert!(blocks.len() > 1);
+    for (line, block) in blocks {
+        let wrong = compiled(&block).1;
+        assert!(wrong.is_empty(), "docs/descriptions.md:{line}\n{wrong}");
+    }
+}
+
+/// Every kind of mistake is seen in some file of the suites.
+#[test]
+fn every_code_is_seen() {
+    let files = support::files(&support::root().join("tests/library"), "expected");
+    let all: String = files.iter().map(|f| support::read(f)).collect();
+    for code in library::codes::ALL {
+        assert!(all.contains(code.id), "{} {}", code.id, code.title);
+    }
+}
+
+/// The examples in the library's documentation are programs without a mistake, at three sites.
+#[test]
+fn examples_check() {
+    let mut inventory = Inventory::default();
+    inventory.declared = true;
+    for name in ["Zone1", "Zone2", "Zone3"] {
+        let services = ["identity", "compute", "image", "network"].map(Arc::from);
+        let (name, stack) = (name.into(), "openstack".into());
+        inventory.add(Site { name, stack, services: Some(services.into()), ..Site::default() });
+    }
+    let library = standard_library();
+    let mut docs = Vec::new();
+    for service in &library.services {
+        docs.push((service.name.clone(), &service.doc));
+        for resource in service.resources.values() {
+            docs.push((resource.name.clone(), &resource.doc));
+            docs.extend(resource.ops.values().map(|op| (op.name.clone(), &op.doc)));
+        }
+    }
+    let mut examples = 0;
+    for (name, doc) in docs {
+        for (_, example) in support::blocks(doc, "edge") {
+            examples += 1;
+            let mut sources = Sources::default();
+            let file = sources.add("example.edge", example.as_str());
+            let parsed = syntax::parse(file, &example);
+            let checked = check::check(&parsed.program, &check::NoImports, &library, &inventory);
+            let wrong = [parsed.diagnostics, checked.diagnostics].concat();
+            assert!(wrong.is_empty(), "{name}:\n{example}{}", support::diagnostics(&sources, &wrong));
+        }
+    }
+    assert!(examples > 5, "{examples} examples");
+}
+
+/// Descriptions with a line or a word missing are reported, never a panic; and what is left of them can be listed.
+#[test]
+fn broken_descriptions() {
+    for (_, text) in stdlib::TEXTS {
+        let lines: Vec<&str> = text.lines().collect();
+        for i in (0..lines.len()).step_by(3) {
+            let without: String =
+                lines.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, l)| format!("{l}\n")).collect();
+            signatures(&compiled(&without).0);
+        }
+        for (start, word) in text.match_indices(' ').step_by(31) {
+            let mut cut = text.to_string();
+            let end = text[start + 1..].find(' ').map_or(text.len(), |n| start + 1 + n);
+            cut.replace_range(start..end, word);
+            signatures(&compiled(&cut).0);
         }
     }
 }

@@ -98,6 +98,9 @@ pub fn diagnostics(sources: &Sources, list: &[Diagnostic]) -> String {
         for other in &d.others {
             let _ = writeln!(out, "    {} {}", place(sources, other.span), other.text);
         }
+        for note in &d.notes {
+            let _ = writeln!(out, "    note: {note}");
+        }
         for help in &d.help {
             let _ = writeln!(out, "    help: {help}");
         }

@@ -22,8 +22,8 @@ pub const MOST_ITEMS: usize = 1_000_000;
 pub const MOST_STEPS: u64 = if cfg!(test) { 2_000_000 } else { 100_000_000 };
 /// Nesting of what is being evaluated, over all calls.
 const MOST_DEPTH: u32 = 600;
-/// Evaluations between two chances for others to run, and for the run to be stopped.
-const BREATH: u64 = 2_000;
+/// Statements, rows and sites between two chances for others to run, and for the run to be stopped.
+const BREATH: u64 = 256;
 
 /// The variables of a function call or of the program, by slot.
 pub type Frame = Vec<Option<Value>>;
@@ -67,6 +67,7 @@ pub(super) struct Run<'a> {
     pub program: &'a Program,
     pub host: &'a dyn Host,
     spent: AtomicU64,
+    breaths: AtomicU64,
     /// How deeply each function's body is nested.
     pub nesting: Vec<u32>,
 }
@@ -74,7 +75,7 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(program: &'a Program, host: &'a dyn Host) -> Run<'a> {
         let nesting = program.functions.iter().map(|f| shape::nesting(&f.body)).collect();
-        Run { program, host, spent: AtomicU64::new(0), nesting }
+        Run { program, host, spent: AtomicU64::new(0), breaths: AtomicU64::new(0), nesting }
     }
 }
 
@@ -134,7 +135,7 @@ impl<'a> Env<'a> {
 
     /// Lets others run now and then, so that a long computation can be stopped.
     pub async fn breathe(&self) {
-        if self.run.spent.fetch_add(1, Ordering::Relaxed) % BREATH != 0 {
+        if self.run.breaths.fetch_add(1, Ordering::Relaxed) % BREATH != BREATH - 1 {
             return;
         }
         let mut yielded = false;

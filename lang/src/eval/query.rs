@@ -88,7 +88,7 @@ async fn clauses(env: &Env<'_>, frame: &Frame, query: &Query, expr: &Expr) -> Re
         Value::List(items) => Arc::new(list_table(&items, query.of.span)?),
         other => return Err(wrong(&other, "a table", query.of.span).into()),
     };
-    let mut work = Work { env, frame: frame.clone(), table: (*source).clone(), lines: Vec::new() };
+    let mut work = Work { env, frame: frame.clone(), table: (*source).clone(), lines: Vec::new(), other: None };
     work.table.rows = Vec::new();
     work.lines = source
         .rows
@@ -138,6 +138,8 @@ struct Work<'a> {
     /// Columns and sites; its rows are `lines`.
     table: Table,
     lines: Vec<Line>,
+    /// The row of the other table, in a `join`.
+    other: Option<usize>,
 }
 
 impl Work<'_> {
@@ -149,7 +151,11 @@ impl Work<'_> {
         self.env.breathe().await;
         match asks {
             false => now(self.env, &self.frame, expr),
-            true => eval(&self.env.iteration(index), &self.frame, expr).await,
+            true => {
+                let env = self.env.iteration(index);
+                let env = self.other.map_or(env.clone(), |other| env.iteration(other));
+                eval(&env, &self.frame, expr).await
+            }
         }
     }
 
@@ -327,7 +333,8 @@ impl Work<'_> {
         self.table.resource = None;
         let mut joined = Vec::new();
         for index in 0..self.lines.len() {
-            for value in &others {
+            for (i, value) in others.iter().enumerate() {
+                self.other = Some(i);
                 set(&mut self.frame, slot, value.clone());
                 let fits = match &self.of_row(index, on, asks).await? {
                     Value::Null => false,
@@ -359,6 +366,7 @@ impl Work<'_> {
             }
         }
         self.lines = joined;
+        self.other = None;
         Ok(())
     }
 }

@@ -126,7 +126,10 @@ async fn print(env: &Env<'_>, frame: &Frame, expr: &Expr, span: Span) -> Result<
     }
     let text = match &value {
         // A text of which parts are not known yet says so itself.
-        Value::Unknown(what) => what.what.trim_matches('"').to_owned(),
+        Value::Unknown(what) => match what.what.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            Some(text) => text.to_owned(),
+            None => format!("({})", what.what),
+        },
         value => display(value, env.host().inventory()),
     };
     env.host().print(&text, span, &env.place());

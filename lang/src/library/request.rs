@@ -22,13 +22,25 @@ pub struct Request {
     pub repeatable: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Payload {
     None,
     Json(serde_json::Value),
     Form(Vec<(String, String)>),
     /// The caller supplies the bytes as a stream.
     Stream,
+}
+
+/// Without what is sent: it may hold a secret.
+impl std::fmt::Debug for Payload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Payload::None => "None",
+            Payload::Json(_) => "Json(..)",
+            Payload::Form(_) => "Form(..)",
+            Payload::Stream => "Stream",
+        })
+    }
 }
 
 /// How a listing is read: the driver follows the pages and hands over rows.

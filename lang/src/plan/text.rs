@@ -3,9 +3,12 @@
 use super::{Action, Content, Counts, Entry, Plan, PlannedEffect, PlannedStep};
 use crate::eval::{StepKind, bytes_text, harmless, sites_text};
 use crate::inventory::Inventory;
-use crate::model::SiteSet;
+use crate::model::{SiteSet, names};
 use indexmap::IndexMap;
+use std::collections::{BTreeSet, HashMap};
 
+/// Iterations of one step that are shown one by one.
+const MOST_ALIKE: usize = 4;
 /// Sites named in a line before they are only counted.
 const MOST_NAMED: usize = 12;
 
@@ -14,7 +17,16 @@ impl Plan {
     pub fn text(&self, inventory: &Inventory) -> String {
         let mut out = String::new();
         let mut open: Vec<String> = Vec::new();
+        let mut alike = self.alike();
         for entry in self.entries.iter().filter(|entry| !is_read(entry)) {
+            let gathered = match &entry.content {
+                Content::Step(step) => match alike.get_mut(&shape(entry, step)) {
+                    Some(steps) if steps.len() > MOST_ALIKE => Some(std::mem::take(steps)),
+                    Some(steps) if steps.is_empty() => continue,
+                    _ => None,
+                },
+                _ => None,
+            };
             let titles: Vec<String> = entry.sections.iter().map(|section| section.title.clone()).collect();
             let common = open.iter().zip(&titles).take_while(|(a, b)| a == b).count();
             for (depth, title) in titles.iter().enumerate().skip(common) {
@@ -22,7 +34,10 @@ impl Plan {
             }
             open = titles;
             match &entry.content {
-                Content::Step(step) => step_text(&mut out, open.len(), step, inventory),
+                Content::Step(step) => match gathered {
+                    Some(steps) => step_text(&mut out, open.len(), &together(&steps), inventory),
+                    None => step_text(&mut out, open.len(), step, inventory),
+                },
                 Content::Print(text) => {
                     let first = text.lines().next().unwrap_or("");
                     let more = if text.lines().count() > 1 { " …" } else { "" };
@@ -38,6 +53,15 @@ impl Plan {
         out += &summary(&self.counts(), inventory);
         out.push('\n');
         out
+    }
+
+    /// The iterations of a step that differ in names and sites only.
+    fn alike(&self) -> HashMap<String, Vec<&PlannedStep>> {
+        let mut alike: HashMap<String, Vec<&PlannedStep>> = HashMap::new();
+        for (entry, step) in self.steps().filter(|(entry, _)| !is_read(entry)) {
+            alike.entry(shape(entry, step)).or_default().push(step);
+        }
+        alike
     }
 
     /// What was looked at to make the plan, one line for each operation.
@@ -62,6 +86,34 @@ impl Plan {
         }
         out
     }
+}
+
+/// All that is shown of a step but its name and its sites.
+fn shape(entry: &Entry, step: &PlannedStep) -> String {
+    let titles: Vec<&str> = entry.sections.iter().map(|section| section.title.as_str()).collect();
+    let effects: Vec<_> = step
+        .effects
+        .iter()
+        .map(|e| (&e.action, &e.resource, e.name.as_ref().filter(|_| e.name != step.name), &e.account, e.fallback))
+        .collect();
+    let said = (&step.key.call, &step.arguments, &step.unknown, &step.later, step.more);
+    format!("{titles:?} {said:?} {effects:?} {}", step.name.is_some())
+}
+
+/// Steps that are alike as one, with their names folded.
+fn together(steps: &[&PlannedStep]) -> PlannedStep {
+    let names: BTreeSet<&str> = steps.iter().filter_map(|step| step.name.as_deref()).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let name = (!names.is_empty()).then(|| names::fold(&names));
+    let mut all = PlannedStep { effects: Vec::new(), ..(*steps[0]).clone() };
+    for step in steps {
+        all.effects.extend(step.effects.iter().map(|effect| PlannedEffect {
+            name: if effect.name == step.name { name.clone() } else { effect.name.clone() },
+            ..effect.clone()
+        }));
+    }
+    all.name = name;
+    all
 }
 
 /// Reads are gathered below, unless they can be done only later.

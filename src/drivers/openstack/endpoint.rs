@@ -114,7 +114,7 @@ fn split(endpoint: &Url) -> (String, Option<&str>, String) {
             && Version::parse(s).is_some()
     };
     let path = |segments: &[&str]| segments.iter().map(|s| format!("/{s}")).collect::<String>();
-    match segments.iter().rposition(|s| is_version(&s)) {
+    match segments.iter().rposition(is_version) {
         Some(i) => (path(&segments[..i]), Some(segments[i]), path(&segments[i + 1..])),
         None => (path(&segments), None, String::new()),
     }

@@ -78,7 +78,7 @@ impl Call {
 
 /// What one attempt came to.
 enum Attempt {
-    Answered(Sent),
+    Answered(Box<Sent>),
     NotSent(String),
     Lost(String),
     /// Answered by what is not an answer.
@@ -154,6 +154,7 @@ impl OpenStack {
                             continue;
                         }
                     }
+                    let sent = *sent;
                     return Ok(Sent { body: self.without_secrets_in(sent.status, sent.body), ..sent });
                 }
             }
@@ -192,9 +193,12 @@ impl OpenStack {
         let read = timeout_at(deadline, body::read(parts.status, &parts.headers, body, call.wanted)).await;
         drop(turn);
         match read {
-            Ok(Ok(body)) => {
-                Attempt::Answered(Sent { status: parts.status, headers: parts.headers, body, url: url.clone() })
-            }
+            Ok(Ok(body)) => Attempt::Answered(Box::new(Sent {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+                url: url.clone(),
+            })),
             Ok(Err(BodyError::Cut(why))) => Attempt::Lost(naming(&at, format!("the answer broke off: {why}"))),
             Ok(Err(BodyError::TooLarge(limit))) => {
                 Attempt::Strange(format!("the answer of {at} is larger than {} MiB", limit >> 20))
@@ -294,5 +298,5 @@ async fn request(
 /// Headers that a library text may not set: who we are and where we go are not its business.
 pub(super) fn is_ours(name: &HeaderName) -> bool {
     [AUTHORIZATION, http::header::HOST, CONTENT_LENGTH, http::header::TRANSFER_ENCODING].contains(name)
-        || matches!(name.as_str(), "x-auth-token" | "x-service-token" | "x-subject-token")
+        || matches!(name.as_str(), "x-auth-token" | "x-service-token")
 }

@@ -28,6 +28,8 @@ use url::Url;
 
 /// How long a refusal of our credentials is believed, so that many requests do not lock an account.
 const DENIAL: Duration = Duration::from_secs(30);
+/// How long a new token is waited for while the old one may still serve.
+const RENEWAL: Duration = Duration::from_secs(5);
 /// For what is asked outside a call with limits of its own: the catalog, versions, extensions.
 const LOOK: Duration = Duration::from_secs(60);
 
@@ -164,7 +166,11 @@ impl OpenStack {
         {
             return Err(failure.clone());
         }
-        match self.authenticate(keystone, deadline).await {
+        // An old token that nobody refused still serves for a little while, if there is no new one to be had.
+        let old = entry.token.clone().filter(|t| refused.is_none_or(|r| !Arc::ptr_eq(r, t)));
+        let patience = if old.is_some() { deadline.min(Instant::now() + RENEWAL) } else { deadline };
+        match self.authenticate(keystone, patience).await {
+            Err(Failure::NotSent(_)) if old.is_some() => Ok(old),
             Ok(token) => {
                 let token = Arc::new(token);
                 self.keep_secret(&token);
@@ -303,7 +309,7 @@ impl OpenStack {
 
     /// A failure without anything that could be used to get in, whatever a site wrote into its answer.
     fn discreet(&self, failure: Failure) -> Failure {
-        failure.map(|message| self.without_secrets(&message))
+        failure.map(|message| self.without_secrets(message))
     }
 
     fn without_secrets(&self, message: &str) -> String {

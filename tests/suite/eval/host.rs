@@ -310,7 +310,14 @@ impl Host for TestHost {
 
     fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>> {
         if self.world.plan {
-            return Box::pin(ready(self.plan_step(&step)));
+            // The first sites answer last: a plan is in the order of the program all the same.
+            let late = step.placement.sites().first().map_or(0, |site| 3u32.saturating_sub(site.0));
+            return Box::pin(async move {
+                for _ in 0..late {
+                    later().await;
+                }
+                self.plan_step(&step)
+            });
         }
         self.say(&self.describe(&step));
         Box::pin(ready(match step.kind {
@@ -415,4 +422,17 @@ impl Host for TestHost {
     fn planning(&self) -> bool {
         self.world.plan
     }
+}
+
+/// Lets everything else go first.
+async fn later() {
+    let mut polled = false;
+    std::future::poll_fn(|context| match std::mem::replace(&mut polled, true) {
+        true => std::task::Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        }
+    })
+    .await
 }

@@ -1,6 +1,6 @@
 //! The world of a case, written in comments at the top of its program:
 //!
-//!     # plan                                        plan it instead of running it
+//!     # plan                                        plan it instead of running it (`# plan json`: as JSON)
 //!     # var count: 3
 //!     # site Edge1: region=nantes image network     besides Zone1, Zone2 (nantes) and Zone3 (rennes), which offer all
 //!     # rows server Zone1: [{name: "web", status: "ERROR"}]
@@ -19,6 +19,7 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct World {
     pub plan: bool,
+    pub json: bool,
     pub vars: Vec<(String, String)>,
     pub inventory: Inventory,
     /// By resource and site.
@@ -45,7 +46,7 @@ pub fn world(source: &str) -> World {
         let words: Vec<&str> = head.split(' ').collect();
         let key = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         match words[..] {
-            ["plan"] => world.plan = true,
+            ["plan", ref form @ ..] => (world.plan, world.json) = (true, *form == ["json"]),
             ["var", name] => world.vars.push(key(name, text)),
             ["site", name] => {
                 world.inventory.add(site(name, text));

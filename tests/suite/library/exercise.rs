@@ -158,18 +158,22 @@ impl Site<'_> {
             }
         }
         let read = render::version_for_read(service, resource, |_| false, None, offered).unwrap();
+        let mut ready = false;
         for _ in 0..60 {
             scope.version = read;
             let row = self.look(service, resource, &scope).await.unwrap_or_else(|| panic!("{name} is not there"));
-            scope.row.extend(row.fields);
+            // Not added to what was known: a field that is not there any more must not stay.
+            scope.row = row.fields;
             if let Some(failed) = &resource.failed {
                 assert!(!render::holds(&failed.when, &scope).unwrap(), "{name} failed");
             }
-            if resource.ready.as_ref().is_none_or(|r| render::holds(r, &scope).unwrap()) {
+            ready = resource.ready.as_ref().is_none_or(|r| render::holds(r, &scope).unwrap());
+            if ready {
                 break;
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+        assert!(ready, "{name} does not get ready: {:?}", scope.row.get("status"));
         if let Some(mark) = render::mark_for(resource, offered) {
             scope.version = render::version_for_read(service, resource, |_| false, mark.since, offered).unwrap();
             let listing = render::found_by_marker(service, resource, mark, &scope).unwrap();

@@ -302,8 +302,15 @@ impl At<'_> {
             rules.push(&op.on);
         }
         rules.extend([&self.resource.on[..], &self.service.on[..]]);
-        let text = self.text("text").unwrap_or_default();
-        Ok(format!("{:?}\n", render::classify(status, self.text("code").as_deref(), &text, asked, &rules)))
+        let (mut text, mut code) = (self.text("text").unwrap_or_default(), self.text("code"));
+        let mut said = String::new();
+        if let (Some(shape), Some(body)) = (&self.service.errors, self.command.get("body")) {
+            let (message, found) = render::complaint(shape, body, &self.scope().headers);
+            text = message.unwrap_or_default();
+            said = format!(": {text}");
+            code = found;
+        }
+        Ok(format!("{:?}{said}\n", render::classify(status, code.as_deref(), &text, asked, &rules)))
     }
 
     fn differ(&self) -> String {

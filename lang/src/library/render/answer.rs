@@ -17,7 +17,8 @@ pub(super) const RECORD_KEY: &str = "edge_effect";
 pub struct Row {
     /// Of a link, its ends; `None` where the answer does not show them.
     pub id: Option<String>,
-    /// By field; one that the answer does not have is not there. `id` is among them.
+    /// By field; one that the answer does not have is not there, one that it says to be nothing is `null`. `id` is among
+    /// them. A newer row replaces an older one: added to it, what went away would stay.
     pub fields: Fields,
 }
 
@@ -75,7 +76,13 @@ pub fn row(
             Source::Body { path, each } => at(&unmarked, path, each.as_deref()),
             Source::Rest => Some(rest(resource, &unmarked, &field.ty)),
         };
-        match found.filter(|v| !(v.is_null() && !matches!(field.ty, Type::Any))) {
+        match found {
+            // `null` is what the site says of an optional field; of another it says nothing.
+            Some(Json::Null) if !matches!(field.ty, Type::Optional(_) | Type::Any) => {
+                if reading == Reading::Whole && required(field, version) {
+                    return Err(wrong(resource, field, &field.ty, "null"));
+                }
+            }
             Some(found) => {
                 let read = read(found, &field.ty).map_err(|(wanted, found)| wrong(resource, field, &wanted, found))?;
                 fields.insert(field.name.clone(), read);

@@ -54,7 +54,8 @@ fn compared(resource: &Resource, name: &Name, wanted: &Json) -> Option<(Name, bo
         of(&resource.definition, false).or_else(|| of(&resource.fixed, true))
     };
     if let Some((field, fixed)) = field(name) {
-        return Some((field, fixed, as_ids(wanted)));
+        let value = if takes_resources(resource, name) { as_ids(wanted) } else { wanted.clone() };
+        return Some((field, fixed, value));
     }
     for key in ["id", "name"] {
         if let (Some((field, fixed)), Some(value)) = (field(&format!("{name}_{key}")), wanted.get(key)) {
@@ -62,6 +63,15 @@ fn compared(resource: &Resource, name: &Name, wanted: &Json) -> Option<(Name, bo
         }
     }
     None
+}
+
+fn takes_resources(resource: &Resource, name: &str) -> bool {
+    let param = resource.ops.get("create").and_then(|op| op.params.iter().find(|p| &*p.name == name));
+    match param.map(|p| p.ty.present()) {
+        Some(Type::List(of)) => matches!(&**of, Type::Handle(_)),
+        Some(ty) => matches!(ty, Type::Handle(_)),
+        None => false,
+    }
 }
 
 /// A field holds the ids of resources, an argument the resources.

@@ -1,7 +1,10 @@
 //! What an answer means that is no success. 409 alone means six things, so descriptions say it by status, code and
 //! text; here are the rules that hold where they say nothing.
 
-use crate::library::{AnswerKind, On};
+use super::Headers;
+use super::evaluate::plain;
+use crate::library::{AnswerKind, ErrorShape, On, Source};
+use serde_json::Value as Json;
 
 /// What was asked. That something is not there is proof only from itself: elsewhere a 404 may speak of another thing, or
 /// of an operation that the version does not have.
@@ -34,6 +37,16 @@ pub fn classify(status: u16, code: Option<&str>, text: &str, asked: Asked, rules
         300..500 => AnswerKind::Refused,
         _ => AnswerKind::Unknown,
     }
+}
+
+/// Message and code of an error, where the service says where they lie (`errors { ... }`).
+pub fn complaint(shape: &ErrorShape, body: &Json, headers: &Headers) -> (Option<String>, Option<String>) {
+    let find = |source: &Option<Source>| match source.as_ref()? {
+        Source::Header(name) => headers.get(&name.to_ascii_lowercase()).cloned(),
+        Source::Body { path, .. } => plain(path.iter().try_fold(body, |found, key| found.get(key))?),
+        Source::Rest => None,
+    };
+    (find(&shape.message), find(&shape.code))
 }
 
 /// Whatever the case: servers change it between versions.

@@ -141,7 +141,7 @@ fn resize(state: &mut State, request: &Request, id: &str, argument: &Value) -> A
     server.task = Some("resize_prep");
     match host {
         Some(host) => {
-            server.due = Some((ready, Next::Resized(flavor, host)));
+            server.due = Some((ready, Next::Resized(Box::new(flavor), host)));
             server.record(request, "resize", None);
         }
         None => {

@@ -57,7 +57,7 @@ pub(super) enum Next {
     Status(&'static str),
     Broken(String),
     Gone,
-    Resized(Flavor, String),
+    Resized(Box<Flavor>, String),
 }
 
 /// An entry of the server's own history.
@@ -115,7 +115,7 @@ pub(in crate::sim::openstack) fn settle(state: &mut State, now: OffsetDateTime) 
                 server.fault = Some(why);
             }
             Next::Resized(flavor, host) => {
-                server.resized_from = Some((std::mem::replace(&mut server.flavor, flavor), server.host.replace(host)));
+                server.resized_from = Some((std::mem::replace(&mut server.flavor, *flavor), server.host.replace(host)));
                 server.status = "VERIFY_RESIZE";
             }
             Next::Gone => gone.push(server.id.clone()),

@@ -5,11 +5,12 @@ use super::{
     Failure, FailureKind, Host, Key, Place, Scope, Section, SectionKind, Unknown, Value, codes, expression, scope,
     shape, statement,
 };
-use crate::model::SiteId;
+use crate::model::{SiteId, SiteSet};
 use crate::program::{Expr, Program, Slot};
 use crate::span::Span;
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
@@ -68,6 +69,8 @@ pub(super) struct Run<'a> {
     pub host: &'a dyn Host,
     spent: AtomicU64,
     breaths: AtomicU64,
+    /// Where a plan changes what resources: what a listing finds there now is not what it will find.
+    changed: Mutex<BTreeMap<Name, SiteSet>>,
     /// How deeply each function's body is nested.
     pub nesting: Vec<u32>,
 }
@@ -75,7 +78,20 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(program: &'a Program, host: &'a dyn Host) -> Run<'a> {
         let nesting = program.functions.iter().map(|f| shape::nesting(&f.body)).collect();
-        Run { program, host, spent: AtomicU64::new(0), breaths: AtomicU64::new(0), nesting }
+        Run { program, host, spent: AtomicU64::new(0), breaths: AtomicU64::new(0), changed: Mutex::default(), nesting }
+    }
+}
+
+impl Run<'_> {
+    /// In a plan: notes that a step changes resources of its kind at these sites.
+    pub fn will_change(&self, resource: &Name, sites: &SiteSet) {
+        let mut changed = self.changed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        changed.entry(resource.clone()).or_default().add(sites);
+    }
+
+    pub fn changes_at(&self, resource: &Name, sites: &SiteSet) -> bool {
+        let changed = self.changed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        changed.get(resource).is_some_and(|at| !at.is_disjoint(sites))
     }
 }
 

@@ -4,7 +4,9 @@
 use super::expression::{eval, words};
 use super::machine::{Env, Frame, owed, unknown};
 use super::statement::atomic_policy;
-use super::{Entry, Failure, Key, Policy, Scope, Step, Table, Unknown, Value, codes, placement, scope, shape};
+use super::{
+    Entry, Failure, Key, Policy, Scope, Step, StepKind, Table, Unknown, Value, codes, compare, placement, scope, shape,
+};
 use crate::model::{Placement, SiteId, SiteSet};
 use crate::program::{Expr, Operation, PolicyExpr};
 use crate::span::Span;
@@ -217,16 +219,37 @@ async fn local_arguments(
 }
 
 async fn send(env: &Env<'_>, step: Step, later: Option<Arc<Unknown>>) -> Result<Value, Failure> {
+    let inventory = env.host().inventory();
+    let instance = |site| inventory.instance(site, &step.service).unwrap_or(site);
+    let (key, changes) = (step.key.clone(), step.changes());
     if let Some(what) = later {
+        if changes {
+            env.run.will_change(&step.resource, &SiteSet::below(inventory.len()));
+        }
         let described = format!("what `{}.{}` at {} gives", step.resource, step.operation, what.what);
         let value = unknown(&step.result, described);
         env.host().later(step, &what);
         return Ok(value);
     }
-    let (key, changes) = (step.key.clone(), step.changes());
+    if !env.planning() {
+        let value = env.host().perform(step).await?;
+        if let (Some(done), true) = (env.done, changes) {
+            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(key);
+        }
+        return Ok(value);
+    }
+    let sites: SiteSet = step.placement.sites().iter().map(instance).collect();
+    // Of a resource by name the host knows whether it is a planned one.
+    if !changes && step.subject.is_none() && env.run.changes_at(&step.resource, &sites) {
+        let what = format!("what `{}.{}` finds", step.resource, step.operation);
+        return Ok(unknown(&step.result, what));
+    }
+    let (resource, kind) = (step.resource.clone(), step.kind);
     let value = env.host().perform(step).await?;
-    if let (Some(done), true) = (env.done, changes) {
-        done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(key);
+    // What is already as it is asked for stays as it is.
+    let stays = matches!(kind, StepKind::Ensure | StepKind::Copy) && compare::unsettled(&value).is_none();
+    if changes && !stays {
+        env.run.will_change(&resource, &sites);
     }
     Ok(value)
 }

@@ -9,7 +9,7 @@ use edge_lang::plan::{Action, Plan, PlannedEffect, PlannedStep};
 use edge_lang::span::Span;
 use edge_lang::types::{Name, Type};
 use futures_util::future::{BoxFuture, ready};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -31,8 +31,6 @@ pub struct Log {
     steps: BTreeMap<Key, String>,
     clock: Duration,
     readings: usize,
-    /// Resources that the program changes: what a plan reads of them afterwards is not what will be there.
-    changed: BTreeSet<String>,
 }
 
 impl TestHost {
@@ -250,14 +248,7 @@ impl TestHost {
     }
 
     fn plan_step(&self, step: &Step) -> Result<Value, Failure> {
-        let mut log = self.log.lock().expect("nobody panicked with it");
-        let key = step.resource.to_string();
         if step.kind == StepKind::Read {
-            if log.changed.contains(&key) {
-                let what = format!("what `{}.{}` finds", step.resource, step.operation);
-                return Ok(Value::Unknown(Arc::new(Unknown { ty: step.result.clone(), what })));
-            }
-            drop(log);
             let sites = step.placement.sites();
             let effects = sites.iter().map(|site| {
                 let action = match self.silent(site) {
@@ -296,9 +287,7 @@ impl TestHost {
             }
             effects.push(PlannedEffect { action, ..effect });
         }
-        log.changed.insert(key);
-        log.plan.step(step, effects, &self.inventory);
-        drop(log);
+        self.log.lock().expect("nobody panicked with it").plan.step(step, effects, &self.inventory);
         Ok(self.shaped(self.made(step, &planned.aimed), step))
     }
 }
@@ -368,7 +357,6 @@ impl Host for TestHost {
 
     fn later(&self, step: Step, placement: &Unknown) {
         let mut log = self.log.lock().expect("nobody panicked with it");
-        log.changed.insert(step.resource.to_string());
         log.plan.later(&step, placement, &self.inventory);
     }
 

@@ -51,7 +51,7 @@ fn run(library: &Library, command: &Json) -> Result<String, RenderError> {
         ("list", _) => at.list(),
         ("look", _) => Ok(match render::look(service, resource, &at.scope())? {
             Look::One(request) => shown(&request),
-            Look::Rows(listing) => listed(&listing),
+            Look::Rows(listing) => listed(&listing) + &at.ends()?,
         }),
         ("find", _) => Ok(listed(&render::found_by_name(service, resource, &at.scope())?)),
         ("probe", _) => at.probe(),
@@ -234,6 +234,17 @@ impl At<'_> {
         let mut out = format!("id {}\n", row.id.as_deref().unwrap_or("-"));
         for (name, value) in &row.fields {
             let _ = writeln!(out, "  {name}: {value}");
+        }
+        Ok(out)
+    }
+
+    /// Which of the rows that a search for the ends found have them.
+    fn ends(&self) -> Result<String, RenderError> {
+        let mut out = String::new();
+        for record in self.command.get("rows").and_then(Json::as_array).into_iter().flatten() {
+            let row = self.row(record)?;
+            let same = render::same_ends(self.resource, &row, &self.fields("args"));
+            let _ = writeln!(out, "{same}  {record}");
         }
         Ok(out)
     }

@@ -58,6 +58,16 @@ pub fn link_id(resource: &Resource, fields: &Fields) -> Option<String> {
     Some(named.by.iter().map(|name| end(name).unwrap_or_default()).collect::<Vec<_>>().join("/"))
 }
 
+/// Whether a row of a link has the ends that `fields` gives, as far as it shows its ends: a search for them may have found
+/// more.
+pub fn same_ends(resource: &Resource, row: &Row, fields: &Fields) -> bool {
+    let text = |value: Option<&Json>| value.and_then(|v| super::evaluate::plain(v.get("id").unwrap_or(v)));
+    resource.named.iter().flat_map(|n| &n.by).all(|end| {
+        let shown = row.fields.get(end);
+        !resource.fields.contains_key(end) || text(shown) == text(fields.get(end))
+    })
+}
+
 /// Whether a text looks like an id of the resource, to be read as one before it is searched as a name: a UUID, with or
 /// without dashes, or whatever names a resource whose name is its id.
 pub fn looks_like_id(resource: &Resource, text: &str) -> bool {

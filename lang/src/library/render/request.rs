@@ -15,7 +15,7 @@ use std::fmt::Write;
 #[derive(Clone, Debug)]
 pub enum Look {
     One(Request),
-    /// There when it has a row.
+    /// There when one of the rows has its ends (`same_ends`).
     Rows(Listing),
 }
 
@@ -127,6 +127,9 @@ pub fn look(service: &Service, resource: &Resource, scope: &Scope) -> Result<Loo
     let Some(get) = &resource.get else {
         return Err(RenderError::new(resource.span, format!("`{}` cannot be read by itself", resource.name)));
     };
+    if resource.is_link() && resource.found_by.is_some() && !scope.row.contains_key("id") {
+        return found_by_name(service, resource, scope).map(Look::Rows);
+    }
     let request = render(service, get, scope)?;
     Ok(match &get.many {
         Some(_) => Look::Rows(rows_of(service, resource, get, request)?),
@@ -232,7 +235,7 @@ fn segment(out: &mut String, text: &str, span: Span) -> Result<(), RenderError> 
     Ok(())
 }
 
-/// A record as pairs: a list is its key once for each item, `null` an empty value.
+/// A record as pairs: a list is its key once for each item. Neither a query nor a header can say `null`: it is left out.
 fn pairs(expr: &Expr, scope: &Scope) -> Result<Vec<(String, String)>, RenderError> {
     let mut found = Vec::new();
     let members = match evaluate(expr, scope)? {
@@ -248,11 +251,10 @@ fn pairs(expr: &Expr, scope: &Scope) -> Result<Vec<(String, String)>, RenderErro
             one => vec![one],
         };
         for value in values {
-            let text = match &value {
-                Json::Null => Some(String::new()),
-                value => plain(value),
-            };
-            let Some(text) = text else {
+            if value.is_null() {
+                continue;
+            }
+            let Some(text) = plain(&value) else {
                 return Err(RenderError::new(
                     expr.span,
                     format!("`{key}` is {}, and cannot be sent so", kind_of(&value)),

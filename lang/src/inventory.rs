@@ -3,7 +3,7 @@
 
 use crate::model::{SiteId, SiteSet};
 use indexmap::IndexMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,8 @@ pub struct Inventory {
     sites: IndexMap<Arc<str>, Site>,
     /// Named sets of edge.yaml.
     pub groups: BTreeMap<Arc<str>, SiteSet>,
+    /// By stack, the services that the library describes for it; empty where nobody has said.
+    pub described: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
     /// From an inventory file: then `sites` may be used in changes, else in reads only.
     pub declared: bool,
 }
@@ -79,6 +81,14 @@ impl Inventory {
             None => return Some(false),
             Some(at) => self.get(at)?,
         };
-        at.services.as_ref().map(|list| list.iter().any(|s| &**s == service))
+        match &at.services {
+            Some(list) => Some(list.iter().any(|s| &**s == service)),
+            // No site of a kind that has no such service offers it.
+            None if self.described.is_empty() => None,
+            None => match self.described.get(&at.stack) {
+                Some(all) if all.contains(service) => None,
+                _ => Some(false),
+            },
+        }
     }
 }

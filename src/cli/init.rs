@@ -1,18 +1,30 @@
-//! `edge init`: edge.yaml from the clouds that are found. Entries that lead to one endpoint and region are accounts of one
-//! site. Sites are asked what they offer; those that do not answer are written all the same.
+//! `edge init`: edge.yaml from the clouds and contexts that are found. Entries that lead to one endpoint are accounts of one
+//! site. Clouds are asked what they offer; those that do not answer are written all the same.
 
 use super::Status;
 use super::arguments::Init;
 use super::load::Workplace;
 use super::sessions::Opener;
-use crate::config::{self, Cloud};
+use crate::config::{self, Clouds, Environment, kubeconfig};
 use crate::run::Sessions;
 use edge_lang::inventory::{Inventory, Site};
 use futures_util::future::join_all;
 use indexmap::IndexMap;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A site that has not said by then what it offers is written without it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One entry of a configuration file.
+struct Account {
+    name: String,
+    /// `cloud` and `region`, or `context`.
+    connection: BTreeMap<Arc<str>, Arc<str>>,
+    region: Option<String>,
+}
 
 pub fn init(workplace: Workplace, arguments: Init) -> Status {
     let environment = workplace.environment.clone();
@@ -23,57 +35,34 @@ pub fn init(workplace: Workplace, arguments: Init) -> Status {
         return Status::Wrong;
     }
     let clouds = config::load_clouds(&environment);
-    for problem in &clouds.problems {
+    let (contexts, problems) = kubeconfig::contexts(&environment, None);
+    for problem in clouds.problems.iter().chain(&problems) {
         anstream::eprintln!("warning: {problem}");
     }
-    if clouds.clouds.is_empty() {
-        anstream::eprintln!("error: no clouds are found: there is no clouds.yaml, and OS_AUTH_URL is not set");
-        anstream::eprintln!("help: clouds.yaml is looked for here, in ~/.config/openstack and in /etc/openstack");
+    let sites = by_endpoint(&clouds, contexts);
+    if sites.is_empty() {
+        anstream::eprintln!(
+            "error: there is neither a clouds.yaml with clouds nor a kubeconfig with contexts, and OS_AUTH_URL is not set"
+        );
+        anstream::eprintln!(
+            "help: clouds.yaml is looked for here, in ~/.config/openstack and in /etc/openstack, the kubeconfig in KUBECONFIG and ~/.kube/config"
+        );
         return Status::Wrong;
     }
-    // By endpoint and region: the first entry names the site, the others are its further accounts.
-    let mut sites: IndexMap<(String, Option<String>), Vec<&Cloud>> = IndexMap::new();
-    for cloud in &clouds.clouds {
-        let endpoint = cloud.auth.value("auth_url").unwrap_or(&cloud.name).trim_end_matches('/');
-        let endpoint = endpoint.strip_suffix("/v3").unwrap_or(endpoint).to_string();
-        sites.entry((endpoint, cloud.region.clone())).or_default().push(cloud);
-    }
     let mut inventory = Inventory::default();
-    for entries in sites.values() {
-        let mut connection = std::collections::BTreeMap::from([("cloud".into(), Arc::from(entries[0].name.as_str()))]);
-        if let Some(region) = entries[0].region.as_ref().filter(|_| entries[0].one_of_many) {
-            connection.insert("region".into(), region.as_str().into());
-        }
-        inventory.add(Site {
-            name: site_name(entries[0]).into(),
-            stack: "openstack".into(),
-            connection,
-            ..Site::default()
-        });
+    for ((stack, _), accounts) in &sites {
+        let first = &accounts[0];
+        let (name, connection) = (first.name.as_str().into(), first.connection.clone());
+        inventory.add(Site { name, stack: (*stack).into(), connection, ..Site::default() });
     }
     let inventory = Arc::new(inventory);
-    let known = config::Sites { inventory: (*inventory).clone(), ..config::Sites::default() };
-    let opener = Opener::new(Arc::new(known), Arc::new(clouds.clone()), environment.clone(), inventory.clone(), None);
-    let offered = super::run::in_runtime(false, async {
-        let asked = inventory.iter().map(|(id, _)| {
-            let opener = &opener;
-            async move {
-                let services = async { opener.session(id, None).await?.services().await };
-                match tokio::time::timeout(Duration::from_secs(10), services).await {
-                    Ok(Ok(services)) => Ok(services.into_iter().map(|s| s.kind).collect::<Vec<_>>()),
-                    Ok(Err(failure)) => Err(failure.to_string()),
-                    Err(_) => Err("no answer in 10 s".to_string()),
-                }
-            }
-        });
-        join_all(asked).await
-    });
-    let text = written(&inventory, sites.values(), &offered);
+    let offered = offered(&inventory, clouds, &environment);
     for ((_, site), offered) in inventory.iter().zip(&offered) {
         if let Err(why) = offered {
             anstream::eprintln!("warning: {} does not say what it offers: {why}", site.name);
         }
     }
+    let text = written(&inventory, sites.values(), &offered);
     if arguments.stdout {
         anstream::print!("{text}");
         return Status::Done;
@@ -82,44 +71,90 @@ pub fn init(workplace: Workplace, arguments: Init) -> Status {
         anstream::eprintln!("error: `{}` cannot be written: {e}", path.display());
         return Status::Failed;
     }
-    anstream::eprintln!("wrote edge.yaml: {} sites", inventory.len());
+    anstream::eprintln!("wrote edge.yaml: {} sites; `edge sites` shows them", inventory.len());
     Status::Done
 }
 
-fn site_name(cloud: &Cloud) -> String {
-    match cloud.region.as_ref().filter(|_| cloud.one_of_many) {
-        Some(region) => format!("{}-{region}", cloud.name),
-        None => cloud.name.clone(),
+type Sites = IndexMap<(&'static str, String), Vec<Account>>;
+
+/// The first entry of an endpoint names the site, the others are its further accounts.
+fn by_endpoint(clouds: &Clouds, contexts: Vec<kubeconfig::Context>) -> Sites {
+    let mut sites = Sites::new();
+    for cloud in &clouds.clouds {
+        let region = cloud.region.clone().filter(|_| cloud.one_of_many);
+        let endpoint = cloud.auth.value("auth_url").unwrap_or(&cloud.name).trim_end_matches('/');
+        let endpoint = endpoint.strip_suffix("/v3").unwrap_or(endpoint);
+        let place = format!("{endpoint} {}", cloud.region.as_deref().unwrap_or_default());
+        let mut connection = BTreeMap::from([("cloud".into(), cloud.name.as_str().into())]);
+        connection.extend(region.iter().map(|r| ("region".into(), r.as_str().into())));
+        let name = region.map_or_else(|| cloud.name.clone(), |r| format!("{}-{r}", cloud.name));
+        let account = Account { name, connection, region: cloud.region.clone() };
+        sites.entry(("openstack", place)).or_default().push(account);
     }
+    for context in contexts {
+        let connection = BTreeMap::from([("context".into(), context.name.as_str().into())]);
+        let place = context.server.unwrap_or_else(|| context.name.clone());
+        let taken = |name: &str| sites.iter().any(|((stack, _), a)| *stack == "openstack" && a[0].name == name);
+        // A cloud and a context may have one name; sites may not.
+        let name = if taken(&context.name) { format!("{}-k8s", context.name) } else { context.name };
+        sites.entry(("kubernetes", place)).or_default().push(Account { name, connection, region: None });
+    }
+    sites
 }
 
-fn written<'a>(
-    inventory: &Inventory,
-    entries: impl Iterator<Item = &'a Vec<&'a Cloud>>,
-    offered: &[Result<Vec<String>, String>],
-) -> String {
+type Offered = Result<Option<Vec<String>>, String>;
+
+/// What each cloud offers; of other stacks nobody is asked.
+fn offered(inventory: &Arc<Inventory>, clouds: Clouds, environment: &Environment) -> Vec<Offered> {
+    let known = config::Sites { inventory: (**inventory).clone(), ..config::Sites::default() };
+    let opener = Opener::new(Arc::new(known), Arc::new(clouds), environment.clone(), inventory.clone(), None);
+    let ask = async |id, site: &Site| {
+        if &*site.stack != "openstack" {
+            return Ok(None);
+        }
+        let services = async { opener.session(id, None).await?.services().await };
+        match tokio::time::timeout(PATIENCE, services).await {
+            Ok(Ok(services)) => Ok(Some(services.into_iter().map(|s| s.kind).collect())),
+            Ok(Err(failure)) => Err(failure.to_string()),
+            Err(_) => Err(format!("no answer in {} s", PATIENCE.as_secs())),
+        }
+    };
+    super::run::in_runtime(false, async { join_all(inventory.iter().map(|(id, site)| ask(id, site))).await })
+}
+
+fn written<'a>(inventory: &Inventory, accounts: impl Iterator<Item = &'a Vec<Account>>, offered: &[Offered]) -> String {
     let text = |t: &str| serde_json::Value::from(t).to_string();
-    let mut out = String::from(
-        "# The sites that programs may name. Credentials stay in clouds.yaml.\n#\n# labels: anything to choose sites by, `sites[tier == \"edge\"]`\n# protect: true, allow, deny, limits: what may be done there\n\nsites:\n",
-    );
-    for (((_, site), entries), offered) in inventory.iter().zip(entries).zip(offered) {
+    let ways = |connection: &BTreeMap<Arc<str>, Arc<str>>| {
+        connection.iter().map(|(key, value)| format!("{key}: {}", text(value))).collect::<Vec<_>>()
+    };
+    let mut out = String::from(HEAD);
+    for (((_, site), accounts), offered) in inventory.iter().zip(accounts).zip(offered) {
         // Writing to a String does not fail.
         let _ = writeln!(out, "  {}:", text(&site.name));
-        for (key, value) in &site.connection {
-            let _ = writeln!(out, "    {key}: {}", text(value));
+        for way in ways(&site.connection) {
+            let _ = writeln!(out, "    {way}");
         }
-        let labels = entries[0].region.as_ref().map(|r| format!("{{ region: {} }}", text(r)));
+        let labels = accounts[0].region.as_ref().map(|r| format!("{{ region: {} }}", text(r)));
         let _ = writeln!(out, "    labels: {}", labels.as_deref().unwrap_or("{}"));
-        if let Ok(services) = offered {
+        if let Ok(Some(services)) = offered {
             let services: Vec<String> = services.iter().map(|s| text(s)).collect();
             let _ = writeln!(out, "    services: [{}]", services.join(", "));
         }
-        if entries.len() > 1 {
+        if accounts.len() > 1 {
             let _ = writeln!(out, "    accounts:");
-            for other in &entries[1..] {
-                let _ = writeln!(out, "      {}: {{ cloud: {} }}", text(&other.name), text(&other.name));
+            for other in &accounts[1..] {
+                let _ = writeln!(out, "      {}: {{ {} }}", text(&other.name), ways(&other.connection).join(", "));
             }
         }
     }
     out
 }
+
+const HEAD: &str = "\
+# The sites that programs may name. Credentials stay in clouds.yaml and in the kubeconfig.
+#
+# labels: anything to choose sites by: `sites[tier == \"edge\"]`
+# protect: true, allow, deny, limits: what may be done at a site
+
+sites:
+";

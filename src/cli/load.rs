@@ -208,7 +208,9 @@ impl Workplace {
         let mut described = vec![file];
         described.extend(files.parsed.keys().copied());
         let (library, of_library) = crate::stdlib::library(&mut sources, &described);
-        let mut checked = check(&parsed.program, &files, &library, &places.sites.inventory);
+        let mut inventory = places.sites.inventory.clone();
+        inventory.described = library.described();
+        let mut checked = check(&parsed.program, &files, &library, &inventory);
         let mut diagnostics = parsed.diagnostics;
         diagnostics.extend(files.diagnostics);
         diagnostics.extend(of_library);

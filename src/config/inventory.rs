@@ -111,9 +111,9 @@ fn of_clouds(sites: &mut Sites, clouds: &Clouds) {
 
 /// And each context of the kubeconfig.
 fn of_contexts(sites: &mut Sites, environment: &Environment) {
-    let (names, problems) = kubeconfig::contexts(environment, None);
+    let (contexts, problems) = kubeconfig::contexts(environment, None);
     sites.problems.extend(problems);
-    for name in names {
+    for name in contexts.into_iter().map(|c| c.name) {
         if sites.inventory.id(&name).is_some() {
             sites.wrong(
                 0,
@@ -206,10 +206,11 @@ impl Sites {
         let empty = Node { line: node.line, kind: Kind::Map(Map::new()) };
         let Some(map) = self.map(if node.is_null() { &empty } else { node }, Some(pattern), "") else { return };
         let ways = WAYS.iter().flat_map(|(_, keys)| keys.iter().copied());
-        let known: Vec<&str> = ["stack", "labels", "accounts", "protect", "allow", "deny", "limits", "in_flight"]
-            .into_iter()
-            .chain(ways)
-            .collect();
+        let known: Vec<&str> =
+            ["stack", "labels", "services", "accounts", "protect", "allow", "deny", "limits", "in_flight"]
+                .into_iter()
+                .chain(ways)
+                .collect();
         self.only(&map, Some(pattern), &known);
         let written = map.get("stack").and_then(Node::scalar);
         let told = WAYS.iter().find(|(_, keys)| map.contains_key(keys[0])).map(|(stack, _)| stack.to_string());
@@ -241,6 +242,7 @@ impl Sites {
             }
         }
         let guards = self.guards(&map, pattern);
+        let services = self.services(&map, pattern);
         for (i, (name, (connection, labels))) in names.iter().zip(connections.into_iter().zip(labels)).enumerate() {
             let name: Arc<str> = name.as_str().into();
             if self.inventory.id(&name).is_some() {
@@ -255,8 +257,21 @@ impl Sites {
             if guards != Guards::default() {
                 self.guards.insert(name.clone(), guards.clone());
             }
-            self.inventory.add(Site { name, stack: stack.as_str().into(), labels, connection, ..Site::default() });
+            let (stack, services) = (stack.as_str().into(), services.clone());
+            self.inventory.add(Site { name, stack, labels, services, connection, composed: None });
         }
+    }
+
+    /// What the sites offer, as `edge init` found it; `None` where nothing is said.
+    fn services(&mut self, map: &Map, pattern: &str) -> Option<Vec<Arc<str>>> {
+        let node = map.get("services").filter(|n| !n.is_null())?;
+        let names = node.list().map(|list| list.iter().map(Node::scalar).collect::<Option<Vec<String>>>());
+        let Some(Some(names)) = names else {
+            let message = format!("a list of services is expected, this is {}", node.what());
+            self.wrong(node.line, Some(pattern), "services", message);
+            return None;
+        };
+        Some(names.into_iter().map(Arc::from).collect())
     }
 
     /// Values for each site of a range: a value with a range of its own gives one to each, any other is all of theirs.

@@ -3,11 +3,20 @@
 //! `KUBECONFIG` is a list of files of which the first that defines a context wins; a file that is not there counts as
 //! empty, as it does for kubectl.
 
+use super::yaml::Node;
 use super::{Environment, Problem, Severity, read};
 use std::path::{Path, PathBuf};
 
-/// Names of contexts in the order in which they are defined; `file` alone where it is given.
-pub fn contexts(environment: &Environment, file: Option<&Path>) -> (Vec<String>, Vec<Problem>) {
+/// A context, and the cluster that it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    pub name: String,
+    /// The URL of the API server; `None` where the file does not say it.
+    pub server: Option<String>,
+}
+
+/// Contexts in the order in which they are defined; of `file` alone where it is given.
+pub fn contexts(environment: &Environment, file: Option<&Path>) -> (Vec<Context>, Vec<Problem>) {
     let files: Vec<PathBuf> = match (file, environment.variable("KUBECONFIG")) {
         (Some(file), _) => vec![environment.working_directory.join(file)],
         (None, Some(list)) => {
@@ -16,7 +25,10 @@ pub fn contexts(environment: &Environment, file: Option<&Path>) -> (Vec<String>,
         }
         (None, None) => environment.home.iter().map(|home| home.join(".kube/config")).collect(),
     };
-    let (mut names, mut problems) = (Vec::new(), Vec::new());
+    let (mut contexts, mut problems): (Vec<Context>, Vec<Problem>) = (Vec::new(), Vec::new());
+    // A cluster may be defined in another file than its contexts.
+    let mut clusters: Vec<(String, String)> = Vec::new();
+    let mut cluster_of: Vec<Option<String>> = Vec::new();
     for path in files {
         let mut wrong = |line: usize, message: String| {
             let severity = Severity::Warning;
@@ -30,14 +42,34 @@ pub fn contexts(environment: &Environment, file: Option<&Path>) -> (Vec<String>,
             }
             Some(Ok(node)) => node,
         };
-        let list = node.map().and_then(|m| m.get("contexts")).filter(|n| !n.is_null());
-        for entry in list.and_then(|n| n.list()).unwrap_or_default() {
-            match entry.map().and_then(|m| m.get("name")).and_then(|n| n.scalar()) {
-                Some(name) if !names.contains(&name) => names.push(name),
+        let text = |entry: &Node, path: [&str; 2]| {
+            let inner = entry.map()?.get(path[0])?;
+            inner.map()?.get(path[1])?.scalar()
+        };
+        let name = |entry: &Node| entry.map().and_then(|m| m.get("name")).and_then(|n| n.scalar());
+        let listed = |key: &str| node.map().and_then(|m| m.get(key)).filter(|n| !n.is_null()).and_then(|n| n.list());
+        for entry in listed("clusters").unwrap_or_default() {
+            if let (Some(name), Some(server)) = (name(entry), text(entry, ["cluster", "server"]))
+                && clusters.iter().all(|(n, _)| *n != name)
+            {
+                clusters.push((name, server));
+            }
+        }
+        for entry in listed("contexts").unwrap_or_default() {
+            match name(entry) {
+                Some(name) if contexts.iter().all(|c| c.name != name) => {
+                    contexts.push(Context { name, server: None });
+                    cluster_of.push(text(entry, ["context", "cluster"]));
+                }
                 Some(_) => {}
                 None => wrong(entry.line, "a context without a name".into()),
             }
         }
     }
-    (names, problems)
+    for (context, cluster) in contexts.iter_mut().zip(cluster_of) {
+        let found =
+            cluster.and_then(|c| clusters.iter().find(|(name, _)| *name == c).map(|(_, server)| server.clone()));
+        context.server = found;
+    }
+    (contexts, problems)
 }

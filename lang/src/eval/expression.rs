@@ -266,8 +266,8 @@ fn combine(env: &Env<'_>, frame: &Frame, expr: &Expr, mut values: Vec<Value>) ->
         ExprKind::NamedSites { names, .. } => placement::named(env, &next(), &next(), names.span),
         ExprKind::Offers { site, service } => {
             let site = placement::to_site(&next(), site.span)?;
-            // A site that nobody has asked yet is not known to offer it.
-            Ok(Value::Bool(env.host().inventory().offers(site, service).unwrap_or(false)))
+            // A site that nobody has asked yet is asked when the operation comes to it.
+            Ok(Value::Bool(env.host().inventory().offers(site, service).unwrap_or(true)))
         }
         ExprKind::Label { site, label } => {
             let site = placement::to_site(&next(), site.span)?;

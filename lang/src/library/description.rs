@@ -7,6 +7,7 @@ use super::{Method, Pages, Rows, Version};
 use crate::span::Span;
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Every service of every stack, by name.
 #[derive(Debug, Default)]
@@ -368,6 +369,15 @@ impl Library {
     /// The service that a resource of it belongs to.
     pub fn service_of(&self, resource: &Resource) -> Option<&Service> {
         self.service(&resource.stack, &resource.service)
+    }
+
+    /// The services that are described, by stack.
+    pub fn described(&self) -> BTreeMap<Name, BTreeSet<Name>> {
+        let mut all: BTreeMap<Name, BTreeSet<Name>> = BTreeMap::new();
+        for service in &self.services {
+            all.entry(service.stack.clone()).or_default().insert(service.name.clone());
+        }
+        all
     }
 
     pub fn has_service(&self, name: &str) -> bool {

@@ -142,7 +142,16 @@ fn step_text(out: &mut String, depth: usize, step: &PlannedStep, inventory: &Inv
             Some(_) => title,
             None => step.resource.clone(),
         };
-        line(out, depth, &format!("? {title}: {} at {later}, known only later", step.operation));
+        // An operation on what is not known yet says it once.
+        let of_it = format!("{}: {later}", step.resource);
+        match step.unknown.contains(&of_it) {
+            true => line(out, depth, &format!("? {} {later}, known only later", step.operation)),
+            false => line(out, depth, &format!("? {title}: {} at {later}, known only later", step.operation)),
+        }
+        let step = &PlannedStep {
+            unknown: step.unknown.iter().filter(|what| **what != of_it).cloned().collect(),
+            ..step.clone()
+        };
         details(out, depth, step);
         return;
     }

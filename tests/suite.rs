@@ -12,6 +12,9 @@ mod eval;
 #[path = "suite/library.rs"]
 mod library;
 
+#[path = "suite/run/mod.rs"]
+mod run;
+
 #[path = "suite/syntax.rs"]
 mod syntax;
 

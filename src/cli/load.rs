@@ -116,6 +116,11 @@ impl Places {
 }
 
 impl Workplace {
+    /// `sim` is a scenario file, the empty text for the default one, `None` for real sites.
+    pub fn new(environment: Environment, inventory_file: Option<PathBuf>, sim: Option<String>) -> Workplace {
+        Workplace { environment, inventory_file, sim }
+    }
+
     pub fn from_process(arguments: &Arguments) -> Workplace {
         Workplace {
             environment: Environment::of_process(),

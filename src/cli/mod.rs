@@ -23,7 +23,7 @@ use arguments::{Arguments, Command};
 use clap::Parser;
 use std::process::ExitCode;
 
-pub use load::{Loaded, Workplace};
+pub use load::{Loaded, Text, Trouble, Workplace};
 
 /// What a command ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

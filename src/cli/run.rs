@@ -1,7 +1,7 @@
 //! `edge run`: check, plan, approve, execute, report.
 
 use super::arguments::{How, Output, Run};
-use super::load::{Loaded, Text, Workplace};
+use super::load::{Loaded, Text, Trouble, Workplace};
 use super::progress::Progress;
 use super::summary::Summary;
 use super::{Status, draw, output};
@@ -12,7 +12,7 @@ use crate::run::guards::{Guarded, Guards};
 use crate::run::journal::MemoryJournal;
 use crate::run::live::Live;
 use crate::run::planning::Planning;
-use crate::run::{self, Setting};
+use crate::run::{self, Owed, Setting};
 use crate::sim::World;
 use edge_lang::eval::{self, Failure, FailureKind, Value, input_from_text};
 use edge_lang::inventory::Inventory;
@@ -100,6 +100,17 @@ pub struct Stage {
     sessions: Arc<dyn run::Sessions>,
     defaults: eval::Policy,
     interrupt: watch::Receiver<bool>,
+    name: Option<Arc<str>>,
+}
+
+/// What became of a program.
+pub struct Ended {
+    pub result: Result<Value, Failure>,
+    /// What was still to be tidied when the run ended.
+    pub owed: Vec<Owed>,
+    pub status: Status,
+    /// Every operation, and what happened at each site.
+    pub summary: String,
 }
 
 impl Stage {
@@ -114,17 +125,27 @@ impl Stage {
         Stage {
             sessions: Arc::new(loaded.places.opener(&inventory, world)),
             guards: Arc::new(Guards::new(sites.guards.clone())),
-            files: Files { base: loaded.base.clone() },
+            files: Files {
+                base: loaded.base.clone(),
+                variables: Arc::new(loaded.places.environment.variables.clone()),
+            },
             loaded_library: loaded.library.clone(),
             inventory,
             defaults,
             interrupt,
+            name: None,
         }
+    }
+
+    /// Under this name, so that a run can be repeated exactly. No two runs at the same sites may share one.
+    pub fn named(mut self, name: &str) -> Stage {
+        self.name = Some(name.into());
+        self
     }
 
     pub fn run(&self, readers: Vec<Arc<dyn Reader>>) -> Arc<run::Run> {
         run::Run::new(Setting {
-            name: run_name(),
+            name: self.name.clone().unwrap_or_else(run_name),
             library: self.loaded_library.clone(),
             inventory: self.inventory.clone(),
             sessions: self.sessions.clone(),
@@ -138,6 +159,31 @@ impl Stage {
     pub fn live(&self, run: &Arc<run::Run>, approval: Box<dyn Approval>) -> Live {
         let guarded = Guarded { guards: self.guards.clone(), inventory: self.inventory.clone(), then: approval };
         Live::new(run.clone(), self.files.clone(), Arc::new(guarded))
+    }
+
+    /// Runs a program whose plan was approved, and waits a little for what is tidied.
+    pub async fn carry_out(
+        &self,
+        program: &Program,
+        inputs: IndexMap<Name, Value>,
+        approval: Box<dyn Approval>,
+        mut readers: Vec<Arc<dyn Reader>>,
+    ) -> Ended {
+        let summary = Arc::new(Summary::new(self.inventory.clone()));
+        readers.push(summary.clone());
+        let run = self.run(readers);
+        let result = eval::run(program, inputs, &self.live(&run, approval)).await;
+        let owed = run.finish(GRACE).await;
+        let status = result.as_ref().map_or_else(status_of, |_| Status::Done);
+        Ended { status, summary: summary.text(&owed), result, owed }
+    }
+
+    /// What a program would do, also as far as it got where it cannot be done.
+    pub async fn plan(&self, program: &Program, inputs: IndexMap<Name, Value>) -> (Plan, Result<Value, Failure>) {
+        let run = self.run(Vec::new());
+        let planning = self.planning(&run);
+        let result = eval::run(program, inputs, &planning).await;
+        (planning.into_plan(), result)
     }
 
     pub fn planning(&self, run: &Arc<run::Run>) -> Planning {
@@ -179,26 +225,16 @@ async fn execute(loaded: &Loaded, inputs: IndexMap<Name, Value>, how: How) -> St
         Box::new(Everything)
     };
     let progress = Arc::new(Progress::new(stage.inventory.clone()));
-    let summary = Arc::new(Summary::new(stage.inventory.clone()));
-    let run = stage.run(vec![progress.clone(), summary.clone()]);
-    let live = stage.live(&run, approval);
-    let result = eval::run(program, inputs, &live).await;
-    let owed = run.finish(GRACE).await;
+    let ended = stage.carry_out(program, inputs, approval, vec![progress.clone()]).await;
     progress.clear();
-    let status = match &result {
-        Ok(value) => {
-            output::print(value, &stage.inventory, how.output);
-            Status::Done
-        }
-        Err(failure) => {
-            draw::failure(&loaded.sources, failure, &stage.inventory);
-            status_of(failure)
-        }
-    };
-    if how.output == Output::Table || result.is_err() || !owed.is_empty() {
-        summary.print(&owed);
+    match &ended.result {
+        Ok(value) => output::print(value, &stage.inventory, how.output),
+        Err(failure) => draw::failure(&loaded.sources, failure, &stage.inventory),
     }
-    status
+    if how.output == Output::Table || ended.result.is_err() || !ended.owed.is_empty() {
+        anstream::eprint!("{}", ended.summary);
+    }
+    ended.status
 }
 
 /// What is still being tidied is waited for so long at the end.
@@ -234,17 +270,7 @@ async fn approved(
         && how.destroys != Some(usize::MAX)
     {
         match how.destroys {
-            Some(given) if given == needed => {}
-            Some(given) => {
-                anstream::eprintln!("error: --destroys {given}, and the plan destroys {needed}; nothing was changed");
-                return Err(Status::Wrong);
-            }
-            None if how.yes || !interactive() => {
-                anstream::eprintln!("error: the plan destroys {needed} things at several sites; nothing was changed");
-                anstream::eprintln!("help: say so with --destroys {needed}");
-                return Err(Status::Wrong);
-            }
-            None => {
+            None if !how.yes && interactive() => {
                 if ask_line(&format!("This destroys {needed} things that cannot be brought back. How many? ")).trim()
                     != needed.to_string()
                 {
@@ -252,6 +278,12 @@ async fn approved(
                     return Err(Status::Failed);
                 }
                 return Ok(Some(by_plan(loaded, plan, how)));
+            }
+            given => {
+                if let Err(trouble) = destroys(needed, given) {
+                    trouble.print();
+                    return Err(Status::Wrong);
+                }
             }
         }
     }
@@ -271,8 +303,12 @@ async fn approved(
 }
 
 fn by_plan(loaded: &Loaded, plan: Plan, how: &How) -> Box<dyn Approval> {
-    let inventory = loaded.checked.inventory.clone();
     let ask: Option<Ask> = (!how.yes && interactive()).then(|| Arc::new(|question: &str| yes(question)) as Ask);
+    covered(plan, ask, loaded.checked.inventory.clone())
+}
+
+/// Approves what the plan shows; for more, asks whoever is there.
+pub fn covered(plan: Plan, ask: Option<Ask>, inventory: Arc<Inventory>) -> Box<dyn Approval> {
     let describe = Box::new(move |step: &eval::Step, effect: &edge_lang::plan::PlannedEffect| {
         let name = effect.name.as_deref().map_or(String::new(), |n| format!(" {n:?}"));
         format!("{}.{}{name} at {}", effect.resource, step.operation, inventory.name(effect.site))
@@ -281,16 +317,25 @@ fn by_plan(loaded: &Loaded, plan: Plan, how: &How) -> Box<dyn Approval> {
 }
 
 pub async fn make_plan(loaded: &Loaded, stage: &Stage, inputs: IndexMap<Name, Value>) -> Result<Plan, Status> {
-    let run = stage.run(Vec::new());
-    let planning = stage.planning(&run);
-    let result = eval::run(&loaded.checked.program, inputs, &planning).await;
-    let plan = planning.into_plan();
+    let (plan, result) = stage.plan(&loaded.checked.program, inputs).await;
     match result {
         Ok(_) => Ok(plan),
         Err(failure) => {
             draw::failure(&loaded.sources, &failure, &stage.inventory);
             Err(status_of(&failure))
         }
+    }
+}
+
+/// Whether as much was said to be destroyed as the plan destroys.
+pub fn destroys(needed: usize, given: Option<usize>) -> Result<(), Trouble> {
+    match given {
+        Some(given) if given == needed => Ok(()),
+        Some(given) => {
+            Err(Trouble::new(format!("--destroys {given}, and the plan destroys {needed}; nothing was changed")))
+        }
+        None => Err(Trouble::new(format!("the plan destroys {needed} things at several sites; nothing was changed"))
+            .help(format!("say so with --destroys {needed}"))),
     }
 }
 

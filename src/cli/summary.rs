@@ -29,7 +29,8 @@ impl Summary {
         Summary { inventory, steps: Mutex::default() }
     }
 
-    pub fn print(&self, owed: &[Owed]) {
+    pub fn text(&self, owed: &[Owed]) -> String {
+        let mut out = String::new();
         let steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         for (key, step) in steps.iter().filter(|(_, s)| !s.sites.is_empty()) {
             let state = match (&step.outcome, step.failed) {
@@ -40,17 +41,18 @@ impl Summary {
                 (None, true) => "failed".into(),
                 (None, false) => "not done".into(),
             };
-            anstream::eprintln!("{}: {state}", step.title);
+            out += &format!("{}: {state}\n", step.title);
             for (sites, words) in self.gathered(step) {
-                anstream::eprintln!("  {sites}  {words}");
+                out += &format!("  {sites}  {words}\n");
             }
             for owed in owed.iter().filter(|o| o.key == *key) {
                 let sites = sites_text(&owed.sites, &self.inventory);
-                anstream::eprintln!(
-                    "  still to be tidied at {sites}: the site did not answer; look there for what carries `edge:`"
+                out += &format!(
+                    "  still to be tidied at {sites}: the site did not answer; look there for what carries `edge:`\n"
                 );
             }
         }
+        out
     }
 
     /// Sites with the same history in one line, ids left out where they differ.

@@ -3,13 +3,17 @@
 use super::codes;
 use edge_lang::eval::{Failure, MOST_TEXT, Secret};
 use edge_lang::span::Span;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-#[derive(Clone, Debug)]
+// No `Debug`: passwords may stand in variables.
+#[derive(Clone)]
 pub struct Files {
     pub base: PathBuf,
+    /// The environment, where secrets are.
+    pub variables: Arc<BTreeMap<String, String>>,
 }
 
 impl Files {
@@ -46,9 +50,9 @@ impl Files {
     }
 
     pub fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure> {
-        match std::env::var(name) {
-            Ok(value) => Ok(Secret::new(value)),
-            Err(_) => Err(Failure::new(&codes::NO_SECRET, span, format!("environment variable `{name}` is not set"))),
+        match self.variables.get(name) {
+            Some(value) => Ok(Secret::new(value.as_str())),
+            None => Err(Failure::new(&codes::NO_SECRET, span, format!("environment variable `{name}` is not set"))),
         }
     }
 

@@ -82,6 +82,7 @@ async fn carry_out(
         return Ok(openstack::failure(&parts, status));
     }
     let response = openstack::answer(site, parts, body).await;
+    site.observed();
     if befalls.action == Some(Action::DropAnswer) {
         return lost("connection closed before an answer");
     }

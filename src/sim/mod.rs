@@ -21,4 +21,4 @@ pub use scenario::{Scenario, ScenarioError};
 pub use serve::{ServedSite, Serving, serve};
 pub use spec::{Service, SiteSpec};
 pub use transport::SimTransport;
-pub use world::{Account, ImageSeen, RequestSeen, ServerSeen, World};
+pub use world::{Account, ImageSeen, KeypairSeen, RequestSeen, ServerSeen, World};

@@ -87,6 +87,16 @@ pub struct ImageSeen {
     pub hash: Option<String>,
 }
 
+/// Called with the site's name.
+type Observer = Arc<dyn Fn(&str) + Send + Sync>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeypairSeen {
+    pub user: String,
+    pub name: String,
+    pub fingerprint: String,
+}
+
 pub(super) struct Site {
     pub name: String,
     pub spec: SiteSpec,
@@ -95,6 +105,7 @@ pub(super) struct Site {
     state: Mutex<State>,
     faults: Mutex<(Faults, Source)>,
     heals: watch::Sender<u64>,
+    observer: Mutex<Option<Observer>>,
     log: Mutex<(u64, VecDeque<RequestSeen>)>,
 }
 
@@ -126,6 +137,7 @@ impl World {
                 state: Mutex::new(state),
                 faults: Mutex::new((faults, Source::new(scenario.seed, &format!("faults of {name}")))),
                 heals: watch::Sender::new(0),
+                observer: Mutex::default(),
                 log: Mutex::default(),
                 spec,
             };
@@ -167,6 +179,12 @@ impl World {
         }
     }
 
+    /// Calls `observer` after each request that a site has carried out, whether or not its answer is heard.
+    pub fn observe(&self, observer: impl Fn(&str) + Send + Sync + 'static) {
+        let observer: Observer = Arc::new(observer);
+        self.0.sites.values().for_each(|site| *lock(&site.observer) = Some(observer.clone()));
+    }
+
     /// What a site was asked, oldest first.
     pub fn requests(&self, site: &str) -> Vec<RequestSeen> {
         self.0.sites.get(site).map(|site| lock(&site.log).1.iter().cloned().collect()).unwrap_or_default()
@@ -186,6 +204,18 @@ impl World {
 
     pub fn images(&self, site: &str) -> Vec<ImageSeen> {
         self.look(site, |state, _| state.images_seen())
+    }
+
+    pub fn keypairs(&self, site: &str) -> Vec<KeypairSeen> {
+        self.look(site, |state, _| state.keypairs_seen())
+    }
+
+    pub fn flavors(&self, site: &str) -> Vec<String> {
+        self.look(site, |state, _| state.flavors_seen())
+    }
+
+    pub fn server_groups(&self, site: &str) -> Vec<String> {
+        self.look(site, |state, _| state.server_groups_seen())
     }
 
     /// The network service's resources of one kind, such as `ports`, as its administrator sees them.
@@ -265,6 +295,13 @@ impl Site {
         let service = openstack::service_of(request.uri.path());
         let (faults, source) = &mut *lock(&self.faults);
         faults.befalls(self.clock.elapsed(), service, request.method.as_str(), path, source)
+    }
+
+    pub fn observed(&self) {
+        let observer = lock(&self.observer).clone();
+        if let Some(observer) = observer {
+            observer(&self.name);
+        }
     }
 
     pub fn refuses_all(&self) -> bool {

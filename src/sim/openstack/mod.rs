@@ -23,7 +23,7 @@ use self::wire::{Call, Reply};
 use super::exchange::Arriving;
 use super::source::Source;
 use super::spec::{Service, SiteSpec};
-use super::world::{ImageSeen, ServerSeen, Site};
+use super::world::{ImageSeen, KeypairSeen, ServerSeen, Site};
 use crate::transport::Body;
 
 /// Longest body of a request that is no image data.
@@ -55,6 +55,18 @@ impl State {
     pub fn servers_seen(&mut self, now: OffsetDateTime) -> Vec<ServerSeen> {
         self.settle(now);
         self.compute.seen()
+    }
+
+    pub fn keypairs_seen(&self) -> Vec<KeypairSeen> {
+        self.compute.keypairs_seen()
+    }
+
+    pub fn flavors_seen(&self) -> Vec<String> {
+        self.compute.flavors_seen()
+    }
+
+    pub fn server_groups_seen(&self) -> Vec<String> {
+        self.compute.groups_seen()
     }
 
     pub fn images_seen(&self) -> Vec<ImageSeen> {

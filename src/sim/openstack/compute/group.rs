@@ -9,7 +9,7 @@ use crate::sim::openstack::wire::{Answer, Reply, needed, text, wrapped};
 
 pub(super) struct Group {
     id: String,
-    name: String,
+    pub name: String,
     policy: String,
     rules: Value,
     user: String,

@@ -10,6 +10,7 @@ use super::{Page, Request, bad, error, listing, not_found, policy, refused};
 use crate::sim::openstack::State;
 use crate::sim::openstack::wire::{Answer, Reply, needed, text, wrapped};
 use crate::sim::source::iso_micro;
+use crate::sim::world::KeypairSeen;
 
 pub(super) struct Keypair {
     name: String,
@@ -17,6 +18,12 @@ pub(super) struct Keypair {
     fingerprint: String,
     kind: String,
     created: OffsetDateTime,
+}
+
+impl Keypair {
+    pub fn seen(&self, user: &str) -> KeypairSeen {
+        KeypairSeen { user: user.into(), name: self.name.clone(), fingerprint: self.fingerprint.clone() }
+    }
 }
 
 pub(super) fn answer(state: &mut State, request: &Request, method: &str, path: &[&str]) -> Answer {

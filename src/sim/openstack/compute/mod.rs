@@ -29,7 +29,7 @@ use super::wire::{Answer, Call, Reply, Wrong};
 use super::{State, authenticated};
 use crate::sim::source::Source;
 use crate::sim::spec::{HostSpec, Quotas, SiteSpec, Timings};
-use crate::sim::world::{ServerSeen, Site};
+use crate::sim::world::{KeypairSeen, ServerSeen, Site};
 
 pub(super) struct Compute {
     servers: IndexMap<String, Server>,
@@ -94,6 +94,19 @@ impl Compute {
 
     pub fn seen(&self) -> Vec<ServerSeen> {
         self.servers.values().map(Server::seen).collect()
+    }
+
+    pub fn keypairs_seen(&self) -> Vec<KeypairSeen> {
+        let all = self.keypairs.iter().flat_map(|(user, own)| own.values().map(move |keypair| keypair.seen(user)));
+        all.collect()
+    }
+
+    pub fn flavors_seen(&self) -> Vec<String> {
+        self.flavors.values().map(|flavor| flavor.name.clone()).collect()
+    }
+
+    pub fn groups_seen(&self) -> Vec<String> {
+        self.groups.values().map(|group| group.name.clone()).collect()
     }
 
     pub fn hosts(&self) -> impl Iterator<Item = (&Host, Used)> {

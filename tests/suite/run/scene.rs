@@ -1,0 +1,207 @@
+//! One case: the program is loaded, planned, approved and run as `edge run --yes` does, and all that comes of it is text.
+
+use super::super::support;
+use super::world::{Snapshot, masked};
+use edge::cli::run::{Stage, covered, destroys, in_runtime, inputs, status_of};
+use edge::cli::{Loaded, Status, Text, Workplace};
+use edge::config::Environment;
+use edge::run::approval::{Approval, Everything};
+use edge::run::event::{Event, EventKind, Reader};
+use edge::sim::World;
+use edge_lang::eval::{Failure, display};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How a case is run.
+#[derive(Default)]
+pub struct Directions {
+    /// `#> again`: a second time, at the same sites.
+    again: bool,
+    /// `#> destroys N`, as `--destroys N`.
+    destroys: Option<usize>,
+    /// `#> var NAME=VALUE`, as `--var`.
+    vars: Vec<String>,
+    /// `#> secret NAME=VALUE`: an environment variable whose value must appear nowhere.
+    secrets: BTreeMap<String, String>,
+    /// `#> unplanned`: without a plan, everything is approved, as in the REPL under `:auto on`.
+    unplanned: bool,
+    /// `#> stop 5s`: interrupted after that time.
+    stop: Option<Duration>,
+    /// `#> heal`: when it has ended all sites are healed, and looked at again ten minutes later.
+    heal: bool,
+    /// `#> after 30s FAULT`: a fault (YAML) injected so long after the start of the run.
+    later: Vec<(Duration, String)>,
+}
+
+impl Directions {
+    pub fn of(source: &str) -> Directions {
+        let mut all = Directions::default();
+        for line in source.lines().filter_map(|l| l.strip_prefix("#> ")) {
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match word {
+                "again" => all.again = true,
+                "destroys" => all.destroys = Some(rest.parse().expect("a number")),
+                "var" => all.vars.push(rest.into()),
+                "secret" => {
+                    let (name, value) = rest.split_once('=').expect("NAME=VALUE");
+                    all.secrets.insert(name.into(), value.into());
+                }
+                "unplanned" => all.unplanned = true,
+                "stop" => all.stop = Some(seconds(rest)),
+                "heal" => all.heal = true,
+                "after" => {
+                    let (time, fault) = rest.split_once(' ').expect("TIME FAULT");
+                    all.later.push((seconds(time), fault.into()));
+                }
+                other => panic!("`#> {other}` is no direction"),
+            }
+        }
+        all
+    }
+}
+
+fn seconds(text: &str) -> Duration {
+    Duration::from_secs(text.trim_end_matches('s').parse().expect("seconds, as 30s"))
+}
+
+pub struct Scene {
+    loaded: Loaded,
+}
+
+#[derive(Default)]
+struct Printed(Mutex<Vec<String>>);
+
+impl Reader for Printed {
+    fn read(&self, event: &Event) {
+        if let EventKind::Printed { text } = &event.kind {
+            self.0.lock().unwrap().push(text.clone());
+        }
+    }
+}
+
+impl Scene {
+    pub fn load(source: &str, path: &Path, directions: &Directions) -> Scene {
+        let folder = path.parent().expect("a case is in a folder");
+        let stem = path.file_stem().expect("a case has a name").to_string_lossy().into_owned();
+        let beside = |ending: &str| Some(format!("{stem}.{ending}")).filter(|f| folder.join(f).exists());
+        let environment = Environment {
+            variables: directions.secrets.clone(),
+            working_directory: folder.to_path_buf(),
+            ..Environment::default()
+        };
+        let inventory = beside("inventory.yaml").map(|f| folder.join(f));
+        let workplace = Workplace::new(environment, inventory, Some(beside("yaml").unwrap_or_default()));
+        let text = Text { name: "program".into(), base: folder.to_path_buf(), text: source.into() };
+        let loaded = workplace.load(text).unwrap_or_else(|e| panic!("{}: {e:?}", path.display()));
+        Scene { loaded }
+    }
+
+    pub fn perform(&self, directions: &Directions) -> String {
+        let Loaded { sources, checked, .. } = &self.loaded;
+        let mut out = String::new();
+        let problems: Vec<String> = self.loaded.places.problems().iter().map(|p| p.message.clone()).collect();
+        assert!(problems.is_empty(), "{problems:?}");
+        if !checked.diagnostics.is_empty() {
+            let _ = write!(out, "check\n{}", indented(&support::diagnostics(sources, &checked.diagnostics)));
+        }
+        if checked.has_errors() {
+            out += "status 2\n";
+            return out;
+        }
+        in_runtime(true, async {
+            let world = self.loaded.places.world(&checked.inventory).expect("simulated sites");
+            for time in 0..=usize::from(directions.again) {
+                if time > 0 {
+                    out += "\n---- again ----\n";
+                }
+                self.once(&world, directions, &format!("run{time}"), &mut out).await;
+            }
+        });
+        let text = masked(&out.replace(&*support::root().to_string_lossy(), "ROOT"));
+        for secret in directions.secrets.values() {
+            assert!(!text.contains(secret.as_str()), "a secret is shown:\n{text}");
+        }
+        text
+    }
+
+    async fn once(&self, world: &World, directions: &Directions, name: &str, out: &mut String) {
+        let Loaded { sources, checked, .. } = &self.loaded;
+        let program = &checked.program;
+        let inventory = &checked.inventory;
+        let before = Snapshot::of(world);
+        world.forget_requests();
+        let (stop, interrupt) = watch::channel(false);
+        let stage = Stage::new(&self.loaded, Some(world), interrupt).named(name);
+        let vars = inputs(program, inventory, &directions.vars).expect("inputs");
+        let say = |out: &mut String, failure: &Failure| {
+            let said = support::diagnostics(sources, &failure.diagnostics(inventory));
+            let _ = write!(out, "failure\n{}", indented(&said));
+        };
+        let approval: Box<dyn Approval> = if directions.unplanned {
+            Box::new(Everything)
+        } else {
+            let (plan, result) = stage.plan(program, vars.clone()).await;
+            let _ = write!(out, "plan\n{}", indented(&plan.text(inventory)));
+            let changed = Snapshot::of(world).since(&before);
+            assert!(changed.is_empty(), "planning changes nothing: {changed}");
+            if let Err(failure) = result {
+                say(out, &failure);
+                let _ = writeln!(out, "status {}", status_of(&failure) as u8);
+                out.push_str(&Snapshot::requests(world));
+                return;
+            }
+            if let Some(needed) = plan.needs_destroys()
+                && let Err(trouble) = destroys(needed, directions.destroys)
+            {
+                let _ = writeln!(out, "refused\n  {}\n  {}", trouble.message, trouble.help.unwrap_or_default());
+                let _ = writeln!(out, "status {}", Status::Wrong as u8);
+                return;
+            }
+            covered(plan, None, inventory.clone())
+        };
+        let began = tokio::time::Instant::now();
+        for (time, fault) in directions.later.clone() {
+            let world = world.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep_until(began + time).await;
+                world.inject(serde_yaml::from_str(&fault).expect("a fault"));
+            });
+        }
+        if let Some(time) = directions.stop {
+            tokio::spawn(async move {
+                tokio::time::sleep_until(began + time).await;
+                let _ = stop.send(true);
+                stop.closed().await;
+            });
+        }
+        let printed = Arc::new(Printed::default());
+        let ended = stage.carry_out(program, vars, approval, vec![printed.clone()]).await;
+        for text in printed.0.lock().unwrap().iter() {
+            let _ = write!(out, "printed\n{}", indented(text));
+        }
+        match &ended.result {
+            Ok(value) => {
+                let _ = write!(out, "value\n{}", indented(&display(value, inventory)));
+            }
+            Err(failure) => say(out, failure),
+        }
+        let _ = writeln!(out, "status {}", ended.status as u8);
+        let _ = write!(out, "summary\n{}", indented(&ended.summary));
+        out.push_str(&Snapshot::requests(world));
+        let _ = write!(out, "sites\n{}", indented(&Snapshot::of(world).since(&before)));
+        if directions.heal {
+            world.sites().for_each(|site| world.heal(site));
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            let _ = write!(out, "sites, healed\n{}", indented(&Snapshot::of(world).since(&before)));
+        }
+    }
+}
+
+fn indented(text: &str) -> String {
+    let lines = text.trim_end_matches('\n').lines().map(|l| format!("  {l}").trim_end().to_string() + "\n");
+    lines.collect()
+}

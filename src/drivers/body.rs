@@ -77,7 +77,8 @@ fn flowing(body: Body) -> Body {
             Err(_) => Some((Err(format!("nothing came for {} seconds", IDLE.as_secs()).into()), None)),
         }
     });
-    http_body_util::StreamBody::new(frames).boxed_unsync()
+    // A body may be asked once more after its end.
+    http_body_util::StreamBody::new(futures_util::StreamExt::fuse(frames)).boxed_unsync()
 }
 
 /// An error is worth reading whatever it says it is, and a broken one is still an error.

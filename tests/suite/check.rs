@@ -231,4 +231,3 @@ fn every_code_is_in_the_suite() {
     let missing: Vec<&str> = check::codes::ALL.iter().map(|c| c.id).filter(|id| !all.contains(id)).collect();
     assert!(missing.is_empty(), "no file shows {missing:?}");
 }
-

@@ -321,7 +321,11 @@ impl Checker<'_> {
                 "a secret cannot be compared: the answer would give it away bit by bit",
             );
         } else if !alike || handles {
-            let mut d = Diagnostic::new(&codes::NEVER_EQUAL, span, format!("{} and {} are never equal", super::a(&a), super::a(&b)));
+            let mut d = Diagnostic::new(
+                &codes::NEVER_EQUAL,
+                span,
+                format!("{} and {} are never equal", super::a(&a), super::a(&b)),
+            );
             if handles {
                 d = d.help("compare its `.name` or its `.id`");
             } else if matches!((&a, &b), (Type::Site, Type::String) | (Type::String, Type::Site)) {

@@ -113,7 +113,8 @@ impl OpenStack {
             call.wanted = Wanted::Stream;
         }
         let (content, kind) = match (request.payload, body) {
-            (Payload::None, _) => (Content::None, None),
+            (Payload::None, None) => (Content::None, None),
+            (Payload::None, Some(_)) => return Err(strange("content was given to a request that takes none".into())),
             (Payload::Json(value), _) => {
                 let bytes =
                     serde_json::to_vec(&value).map_err(|e| strange(format!("the body cannot be written: {e}")))?;

@@ -23,6 +23,7 @@ from quota import quota
 HOME = os.environ.get("OPENSTACK_SITES_HOME", "/tmp/openstack-sites")
 SITES = {"Zone1": 1, "Zone2": 2, "Zone3": 3}
 LOGS = ("keystone", "glance", "nova-api", "neutron")
+SETTLE = 0.5       # a service logs a request a little after its answer
 REQUEST = re.compile(r"\b(GET|HEAD|POST|PUT|PATCH|DELETE) (/[^\s?]*)")
 
 
@@ -173,6 +174,7 @@ class Case:
                        if not k.startswith(("OS_", "XDG_", "EDGE_"))}
         environment.update(HOME=self.place, NO_COLOR="1",
                            OS_CLIENT_CONFIG_FILE="clouds.yaml")
+        time.sleep(SETTLE)
         before = {path: os.path.getsize(path) for path in logs()}
         watch = Watch(step["never_both"]) if "never_both" in step else None
         began = time.monotonic()
@@ -215,6 +217,7 @@ class Case:
 
     def requests(self, step, before):
         """What reached the sites, by their own logs."""
+        time.sleep(SETTLE)
         seen = {name: [] for name in SITES}
         for path, start in before.items():
             name = f"Zone{re.search('/site([0-9]+)/', path).group(1)}"

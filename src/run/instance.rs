@@ -233,9 +233,19 @@ impl Instance {
                 }
             }
             Look::Rows(listing) => {
-                let rows = self.rows(listing).await?;
-                let Some((record, v)) = rows.first() else { return Ok(None) };
-                Ok(Some(render::row(resource, record, &Headers::new(), *v, Reading::Whole)?))
+                for (record, v) in &self.rows(listing).await? {
+                    let mut found = render::row(resource, record, &Headers::new(), *v, Reading::Whole)?;
+                    // A search for the ends of a link may find more than was asked for.
+                    if render::same_ends(resource, &found, &known.row) {
+                        for (name, value) in &known.row {
+                            if !resource.fields.contains_key(name) {
+                                found.fields.entry(name.clone()).or_insert_with(|| value.clone());
+                            }
+                        }
+                        return Ok(Some(found));
+                    }
+                }
+                Ok(None)
             }
         }
     }

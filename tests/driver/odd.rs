@@ -506,7 +506,7 @@ async fn a_stream_that_stops_and_an_answer_without_a_type() {
 
 #[tokio::test(start_paused = true)]
 async fn the_users_time_for_an_answer_is_kept() {
-    let hangs = Router::new().fallback(|| std::future::pending::<Response>());
+    let hangs = Router::new().fallback(std::future::pending::<Response>);
     let mut cloud = password();
     cloud.api_timeout = Some(std::time::Duration::from_secs(5));
     let inside = Inside { router: with_keystone("image", "http://image.test", hangs), seen: Seen::default() };

@@ -34,7 +34,7 @@ fn lex() {
             }
             let _ = match sources.text(token.span) {
                 _ if token.tok == Tok::Newline => write!(out, " Newline"),
-                text if text.is_empty() => write!(out, " {:?}", token.tok),
+                "" => write!(out, " {:?}", token.tok),
                 text => write!(out, " {:?}`{}`", token.tok, text.replace('\n', "\\n")),
             };
         }

@@ -62,7 +62,7 @@ impl Places {
             }
             Arc::new(labels)
         };
-        self.labels.get_or_insert_with(|| all()).clone()
+        self.labels.get_or_insert_with(all).clone()
     }
 
     /// The sites whose stack does not describe a resource.

@@ -203,14 +203,15 @@ impl Checker<'_> {
                     .iter()
                     .map(|key| {
                         let typed = self.in_row(q, |c| c.part(&key.value, None));
-                        let fine = match typed.ty().present() {
-                            Type::List(_) | Type::Record(_) | Type::Map(_) | Type::Table(_) | Type::Replicated(_) => {
-                                false
-                            }
-                            Type::Secret | Type::Scope | Type::Placement | Type::Choice | Type::Sites => false,
-                            _ => true,
-                        };
-                        if !fine {
+                        let many = matches!(
+                            typed.ty().present(),
+                            Type::List(_) | Type::Record(_) | Type::Map(_) | Type::Table(_) | Type::Replicated(_)
+                        );
+                        let without_order = matches!(
+                            typed.ty().present(),
+                            Type::Secret | Type::Scope | Type::Placement | Type::Choice | Type::Sites
+                        );
+                        if many || without_order {
                             let message = format!("rows are not ordered by {}", super::a(typed.ty()));
                             self.error(&codes::NO_SUCH_OPERATION, typed.span(), message);
                         }

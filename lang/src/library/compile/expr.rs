@@ -187,11 +187,11 @@ fn members(cx: &mut Cx<'_>, names: &mut Names, items: &[ast::Item]) -> Vec<Membe
             }
             ast::Item::Broken(_) => continue,
         };
-        if let Some(key) = key {
-            if found.iter().any(|m| matches!(m, Member::Named(n, _) if *n == key.text)) {
-                super::types::twice(cx, &key, "member");
-                continue;
-            }
+        if let Some(key) = key
+            && found.iter().any(|m| matches!(m, Member::Named(n, _) if *n == key.text))
+        {
+            super::types::twice(cx, &key, "member");
+            continue;
         }
         found.push(member);
     }

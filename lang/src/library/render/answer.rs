@@ -78,10 +78,12 @@ pub fn row(
         };
         match found {
             // `null` is what the site says of an optional field; of another it says nothing.
-            Some(Json::Null) if !matches!(field.ty, Type::Optional(_) | Type::Any) => {
-                if reading == Reading::Whole && required(field, version) {
-                    return Err(wrong(resource, field, &field.ty, "null"));
-                }
+            Some(Json::Null)
+                if !matches!(field.ty, Type::Optional(_) | Type::Any)
+                    && reading == Reading::Whole
+                    && required(field, version) =>
+            {
+                return Err(wrong(resource, field, &field.ty, "null"));
             }
             Some(found) => {
                 let read = read(found, &field.ty).map_err(|(wanted, found)| wrong(resource, field, &wanted, found))?;

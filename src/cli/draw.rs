@@ -83,3 +83,24 @@ pub fn failure(sources: &Sources, failure: &Failure, inventory: &Inventory) {
         anstream::eprint!("{}", text(sources, &diagnostic));
     }
 }
+
+/// A plan's text with the colours that its signs have elsewhere; anstream drops them where they are not wanted.
+pub fn plan(text: &str) -> String {
+    use owo_colors::OwoColorize;
+    let mut out = String::new();
+    for line in text.lines() {
+        let sign = line.trim_start();
+        let sign = sign.strip_prefix("else ").unwrap_or(sign);
+        out += &match sign.split(' ').next().unwrap_or_default() {
+            "+" => line.green().to_string(),
+            "~" | "+/-" => line.yellow().to_string(),
+            "-" | "!" => line.red().to_string(),
+            "<=" => line.cyan().to_string(),
+            "=" | "note:" | "prints" => line.dimmed().to_string(),
+            "Plan:" => line.bold().to_string(),
+            _ => line.to_string(),
+        };
+        out.push('\n');
+    }
+    out
+}

@@ -1,9 +1,9 @@
 //! `edge plan`: what a program would do; reads are performed, nothing is changed.
 
-use super::Status;
 use super::arguments::{Output, Plan};
 use super::load::Workplace;
 use super::run::{Stage, in_runtime, inputs, interruption, make_plan};
+use super::{Status, draw};
 
 pub fn plan(workplace: Workplace, arguments: Plan) -> Status {
     let loaded = workplace.text(&arguments.text).and_then(|text| workplace.load(text));
@@ -34,7 +34,7 @@ pub fn plan(workplace: Workplace, arguments: Plan) -> Status {
         };
         let json = || plan.json(&inventory, &loaded.sources);
         match arguments.output {
-            Output::Table => anstream::print!("{}", plan.text(&inventory)),
+            Output::Table => anstream::print!("{}", draw::plan(&plan.text(&inventory))),
             Output::Json => anstream::println!("{}", serde_json::to_string_pretty(&json()).unwrap_or_default()),
             Output::Yaml => anstream::print!("{}", serde_yaml::to_string(&json()).unwrap_or_default()),
             Output::Csv => {

@@ -259,11 +259,11 @@ async fn approved(
     let plan = make_plan(loaded, stage, inputs.clone()).await?;
     let text = plan.text(&stage.inventory);
     if how.dry_run {
-        anstream::print!("{text}");
+        anstream::print!("{}", draw::plan(&text));
         return Ok(None);
     }
     if how.output == Output::Table || !how.yes {
-        anstream::eprint!("{text}");
+        anstream::eprint!("{}", draw::plan(&text));
     }
     let counts = plan.counts();
     if let Some(needed) = plan.needs_destroys()

@@ -91,14 +91,17 @@ async fn ask(run: &Arc<Run>, step: &Step, atom: SiteId, subject: Option<&Row>) -
         "show" => {
             let found = match subject {
                 Some(row) => instance.read(resource, row.fields.clone(), row.fields.clone()).await?,
-                None => {
-                    let args =
-                        arguments(spot, &resource.operation("show").map_or(Vec::new(), |o| o.params.clone())).await?;
-                    match args.values().next().and_then(Json::as_str) {
-                        Some(name) if !resource.is_link() => Some(instance.must_find(resource, name).await?),
-                        _ => instance.read(resource, args.clone(), args).await?,
+                None => match step.arguments.get(&resource.name) {
+                    // A name, whose finding is the reading.
+                    Some(Value::String(name)) if !resource.is_link() => {
+                        Some(instance.must_find(resource, name).await?)
                     }
-                }
+                    _ => {
+                        let params = resource.operation("show").map_or(Vec::new(), |o| o.params.clone());
+                        let ends = arguments(spot, &params).await?;
+                        instance.read(resource, ends.clone(), ends).await?
+                    }
+                },
             };
             found
                 .map(|row| Found::Rows(vec![row]))

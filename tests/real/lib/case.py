@@ -159,12 +159,14 @@ class Case:
                                   step["do"]))
 
     def image(self, name, step):
-        """An image that the site has already; its bytes are the site's own."""
+        """An image that the site has already, with bytes of its own or those
+        that another site's `cirros` was seeded with."""
         user = self.users[step["at"]]
         made = user.call("POST", "image", "/images", {
             "name": name, "disk_format": "raw", "container_format": "bare"})
         user.call("PUT", "image", f"/images/{made.body['id']}/file",
-                  raw=content(f"{step['at']} {name}", 1 << 20))
+                  raw=content(step.get("bytes_of", f"{step['at']} {name}"),
+                              1 << 20))
 
     # ------------------------------------------------------------- the program
 

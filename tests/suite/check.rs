@@ -14,6 +14,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, LazyLock};
 
+use proptest::prelude::*;
+
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| stdlib::library(&mut Sources::default(), &[]).0);
 
 /// The files that programs import.
@@ -136,7 +138,8 @@ fn pages_show_their_error() {
         let blocks = support::blocks(code.page, "edge");
         let [(_, mistake), .., (_, mended)] = &blocks[..] else {
             // No short program shows it.
-            assert_eq!(code, &&check::codes::TANGLED, "{} has no example", code.id);
+            let long = [&check::codes::TANGLED, &check::codes::TOO_LARGE];
+            assert!(long.contains(code), "{} has no example", code.id);
             continue;
         };
         let found = |text: &str| match code == &&check::codes::FOUND_SITES {
@@ -230,4 +233,109 @@ fn every_code_is_in_the_suite() {
     let all: String = files.iter().map(|f| support::read(f)).collect();
     let missing: Vec<&str> = check::codes::ALL.iter().map(|c| c.id).filter(|id| !all.contains(id)).collect();
     assert!(missing.is_empty(), "no file shows {missing:?}");
+}
+
+/// Whatever the text, checking ends, says something about a place in the text, and gives the same again.
+fn survives(source: &str) {
+    let (checked, sources) = checked(source);
+    for d in &checked.diagnostics {
+        let text = sources.get(d.span.file).map_or("", |s| &s.text);
+        assert!(text.get(d.span.start as usize..d.span.end as usize).is_some(), "{d:?} in {source:?}");
+        assert!(!d.message.is_empty() && !d.message.ends_with('.'), "{d:?}");
+    }
+}
+
+fn words_of_the_suite() -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for file in support::files(&support::root().join("tests/check"), "edge") {
+        if file.ends_with("wrong-tangled.edge") {
+            continue;
+        }
+        let source = support::read(&file);
+        let lexed = syntax::lex(FileId(0), &source);
+        words.extend(lexed.tokens.iter().map(|t| source[t.span.start as usize..t.span.end as usize].to_string()));
+    }
+    words.retain(|w| !w.trim().is_empty() && !w.contains('"'));
+    words.extend(["\"a\"", "\"b\"", "\n", "\n"].map(String::from));
+    words.sort();
+    words.dedup();
+    words
+}
+
+fn lines_of_the_suite() -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for file in support::files(&support::root().join("tests/check"), "edge") {
+        if !file.ends_with("wrong-tangled.edge") {
+            lines.extend(support::read(&file).lines().map(String::from));
+        }
+    }
+    lines
+}
+
+static WORDS: LazyLock<Vec<String>> = LazyLock::new(words_of_the_suite);
+static LINES: LazyLock<Vec<String>> = LazyLock::new(lines_of_the_suite);
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn soup_is_checked(words in prop::collection::vec(0usize..10_000, 1..60)) {
+        let text: Vec<&str> = words.iter().map(|w| &*WORDS[w % WORDS.len()]).collect();
+        survives(&text.join(" "));
+    }
+
+    #[test]
+    fn shuffled_lines_are_checked(lines in prop::collection::vec((0usize..10_000, 0usize..40, 0usize..10_000), 1..30)) {
+        let mut text = String::new();
+        for (line, at, word) in lines {
+            // A line with one word put in, where it falls.
+            let line = &LINES[line % LINES.len()];
+            let parts: Vec<&str> = line.split(' ').collect();
+            let at = at % (parts.len() + 1);
+            text += &format!("{} {} {}\n", parts[..at].join(" "), WORDS[word % WORDS.len()], parts[at..].join(" "));
+        }
+        survives(&text);
+    }
+}
+
+/// Long and deep programs, and types that grow from one variable to the next.
+#[test]
+fn large_programs_are_checked() {
+    let deep =
+        |open: &str, inner: &str, close: &str| format!("print {}{inner}{}\n", open.repeat(180), close.repeat(180));
+    let long = |link: &str| format!("print 1{}\n", link.repeat(20_000));
+    let grown = |step: &str| {
+        let mut text = "let v0 = 1\n".to_string();
+        for i in 0..300 {
+            text += &format!("let v{} = {}\n", i + 1, step.replace('v', &format!("v{i}")));
+        }
+        text + "print v300 == v299\n"
+    };
+    for source in [
+        deep("(", "1", ")"),
+        deep("[", "1", "]"),
+        deep("{a: ", "1", "}"),
+        deep("empty(", "1", ")"),
+        deep("!(", "true", ")"),
+        deep("(Zone1 && ", "Zone2", ")"),
+        format!("{}print 1{}", "if true { ".repeat(180), " }".repeat(180)),
+        format!("{}server.list(){}", "at Zone1 { ".repeat(180), " }".repeat(180)),
+        long(" + 1"),
+        long(" && true"),
+        long(" else 2"),
+        long(".a"),
+        long(" == 1"),
+        long(" where a == 1"),
+        format!("print Zone1{}\n", " | Zone2".repeat(20_000)),
+        format!("print sites{}\n", " where tier == \"edge\"".repeat(20_000)),
+        format!("server.list() @ Zone1{}\n", " && Zone2".repeat(20_000)),
+        format!("server.create(\"a\", flavor: \"tiny\") @ Zone1{}\n", " || (Zone2 && Zone3)".repeat(200)),
+        grown("[v]"),
+        grown("{a: v, b: v}"),
+        (0..3000).map(|i| format!("fn f{i}() {{ f{}() }}\n", i + 1)).collect::<String>() + "f0()\n",
+        (0..3000).rev().map(|i| format!("fn f{i}() {{ f{}() }}\n", i + 1)).collect::<String>() + "f0()\n",
+        (0..3000).map(|i| format!("fn f{i}() -> Int {{ f{}() }}\n", i + 1)).collect::<String>() + "f0()\n",
+    ] {
+        survives(&source);
+    }
 }

@@ -93,4 +93,5 @@ crate::codes! {
     COLUMNS_DIFFER = "E0290" Error "tables of different columns";
     NOT_IN_GROUP = "E0291" Error "a column that differs within a group";
     AGGREGATE_OUTSIDE = "E0292" Error "an aggregate outside `select`";
+    TOO_LARGE = "E0293" Error "an expression or a type that is too large";
 }

@@ -241,7 +241,8 @@ impl Checker<'_> {
         };
         typed = typed.into_iter().map(|t| annotations::converted(t, &of)).collect();
         let kind = ExprKind::List(typed.into_iter().map(|t| t.expr).collect());
-        Typed { expr: Expr { kind, ty: Type::list(of), span }, known: Known::Nothing }
+        let ty = self.bounded(Type::list(of), span);
+        Typed { expr: Expr { kind, ty, span }, known: Known::Nothing }
     }
 
     /// The one type of several values: that of the first that all others fit, or that fits them all.
@@ -276,6 +277,9 @@ impl Checker<'_> {
         span: Span,
         tails: &[ast::Tail],
     ) -> Typed {
+        if suffixes.len() > super::MOST_LINKS {
+            return self.too_long(span);
+        }
         let (mut typed, used) = match self.called(head, suffixes, span, tails) {
             Some(found) => found,
             None => {

@@ -189,6 +189,39 @@ fn did_you_mean<'a>(d: Diagnostic, word: &str, candidates: impl IntoIterator<Ite
     }
 }
 
+/// Links of one chain of operators, fields or clauses: each is a level of the typed tree. Unions and placements are
+/// flat, and have no limit.
+const MOST_LINKS: usize = 1000;
+/// Parts that one type may have, and levels. Types grow from variable to variable, in width even twofold each time.
+const MOST_PARTS: usize = 4000;
+const MOST_LEVELS: usize = 64;
+
+fn is_bounded(ty: &Type, levels: usize, parts: &mut usize) -> bool {
+    if levels == 0 || *parts == 0 {
+        return false;
+    }
+    *parts -= 1;
+    match ty {
+        Type::List(of) | Type::Optional(of) | Type::Map(of) => is_bounded(of, levels - 1, parts),
+        Type::Record(fields) | Type::Table(fields) => fields.values().all(|t| is_bounded(t, levels - 1, parts)),
+        _ => true,
+    }
+}
+
+impl Checker<'_> {
+    /// A type that was put together from others, or a report that it is too large to go on with.
+    fn bounded(&mut self, ty: Type, span: Span) -> Type {
+        if is_bounded(&ty, MOST_LEVELS, &mut MOST_PARTS.clone()) {
+            return ty;
+        }
+        self.report(
+            Diagnostic::new(&codes::TOO_LARGE, span, "the type of this is too large, or nested too deeply")
+                .help("a value of type `Any` may hold anything: `let x: Any = ...`"),
+        );
+        Type::Error
+    }
+}
+
 /// `an Int`, as messages speak of types.
 fn a(ty: &Type) -> String {
     let text = ty.to_string();

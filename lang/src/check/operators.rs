@@ -96,6 +96,11 @@ impl Checker<'_> {
     }
 
     pub(super) fn chain(&mut self, first: &ast::Expr, rest: &[ast::Link], span: Span, wanted: Option<&Type>) -> Typed {
+        let unions = rest.iter().all(|l| l.op == Op::Union);
+        let placements = matches!(rest[0].op, Op::And | Op::Or | Op::Xor);
+        if rest.len() > super::MOST_LINKS && !unions && !placements {
+            return self.too_long(span);
+        }
         match rest[0].op {
             Op::And | Op::Or | Op::Xor => self.logic(first, rest, span),
             Op::Else | Op::Each => self.alternatives(first, rest, span, wanted),
@@ -104,6 +109,12 @@ impl Checker<'_> {
                 let hint =
                     rest.iter().all(|l| matches!(l.op, Op::Union | Op::Meet | Op::Parity)).then_some(Type::Sites);
                 let mut left = self.part(first, hint.as_ref());
+                if unions && rest.len() > 1 && (is_set(left.ty()) || left.is_error()) {
+                    return self.union(left, rest, span);
+                }
+                if rest.len() > super::MOST_LINKS {
+                    return self.too_long(span);
+                }
                 for link in rest {
                     let right = self.part(&link.right, hint.as_ref());
                     let span = first.span.to(link.right.span);
@@ -112,6 +123,28 @@ impl Checker<'_> {
                 left
             }
         }
+    }
+
+    /// `A | B | C`: one set, however many there are.
+    fn union(&mut self, first: Typed, rest: &[ast::Link], span: Span) -> Typed {
+        let mut parts = vec![first];
+        for link in rest {
+            let part = self.part(&link.right, Some(&Type::Sites));
+            if is_set(part.ty()) || matches!(part.ty(), Type::Error | Type::Any) {
+                parts.push(part);
+                continue;
+            }
+            // Says what is wrong with it.
+            let left = Typed { expr: Expr { ty: Type::Sites, ..poison(span).expr }, known: Known::Nothing };
+            parts.push(self.set_operation(left, Op::Union, link.at, part, span));
+        }
+        self.site_set(parts, span)
+    }
+
+    pub(super) fn too_long(&mut self, span: Span) -> Typed {
+        let message = format!("this has more than {} links", super::MOST_LINKS);
+        self.report(Diagnostic::new(&codes::TOO_LARGE, span, message).help("give parts of it names by `let`"));
+        poison(span)
     }
 
     fn logic(&mut self, first: &ast::Expr, rest: &[ast::Link], span: Span) -> Typed {
@@ -126,6 +159,9 @@ impl Checker<'_> {
         }
         if parts.iter().all(Typed::is_error) {
             return poison(span);
+        }
+        if rest.len() > super::MOST_LINKS {
+            return self.too_long(span);
         }
         let mut parts = parts.into_iter();
         let mut left = parts.next().expect("a chain has a first part");

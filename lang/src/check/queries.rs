@@ -139,6 +139,9 @@ impl Checker<'_> {
             }
             return poison(span);
         };
+        if clauses.len() > super::MOST_LINKS {
+            return self.too_long(span);
+        }
         let row = self.slot();
         let mut state = Asked { row, columns, ty: typed.expr.ty.clone(), out: Vec::new(), failed: false };
         let mut i = 0;
@@ -148,6 +151,7 @@ impl Checker<'_> {
         if state.failed {
             return poison(span);
         }
+        state.ty = self.bounded(state.ty, span);
         let keeps_places = matches!(state.ty, Type::Replicated(_) | Type::Table(_));
         let known = match typed.known {
             Known::At(sites) if keeps_places => Known::At(sites),
@@ -159,6 +163,9 @@ impl Checker<'_> {
 
     /// A set of sites knows `where` only.
     fn site_query(&mut self, mut typed: Typed, clauses: &[ast::Clause], span: Span) -> Typed {
+        if clauses.len() > super::MOST_LINKS {
+            return self.too_long(span);
+        }
         for clause in clauses {
             match clause {
                 ast::Clause::Where(cond) => {

@@ -168,6 +168,7 @@ impl Checker<'_> {
             let kind = ExprKind::Const(Value::Record(Arc::default()));
             return Typed { expr: Expr { kind, ty, span }, known: Known::Nothing };
         }
+        let ty = self.bounded(ty, span);
         Typed { expr: Expr { kind: ExprKind::Record(out), ty, span }, known: Known::Nothing }
     }
 

@@ -40,6 +40,7 @@ syn match edgeOperator "\<at\s\+least\>"
 syn match edgeOperator "\<at\s\+most\>"
 syn match edgeOperator "\<group\s\+by\>"
 syn match edgeOperator "\<if\s\+any\>"
+syn match edgeOperator "\<none\s\+of\>"
 syn match edgeOperator "\<order\s\+by\>"
 " Words end
 

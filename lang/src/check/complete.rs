@@ -7,10 +7,10 @@ use super::{Completion, CompletionKind, builtins, fields, scopes};
 use crate::library::Library;
 use crate::types::Type;
 
-const WORDS: [&str; 34] = [
+const WORDS: [&str; 35] = [
     "all but", "all of", "any of", "assert", "at", "at least", "at most", "atomic", "compose", "else", "exactly",
-    "false", "fn", "for", "group by", "if", "if any", "import", "input", "join", "let", "limit", "null", "offers",
-    "order by", "parallel", "print", "scope", "select", "site", "true", "try", "where", "with",
+    "false", "fn", "for", "group by", "if", "if any", "import", "input", "join", "let", "limit", "none of", "null",
+    "offers", "order by", "parallel", "print", "scope", "select", "site", "true", "try", "where", "with",
 ];
 
 pub(super) fn completions(state: &State, library: &Library, text: &str, offset: usize) -> Vec<Completion> {

@@ -165,6 +165,7 @@ fn count_form_of(form: ast::Form) -> CountForm {
     match form {
         ast::Form::AllOf => CountForm::AllOf,
         ast::Form::AnyOf => CountForm::AnyOf,
+        ast::Form::NoneOf => CountForm::NoneOf,
         ast::Form::Exactly => CountForm::Exactly,
         ast::Form::AtLeast => CountForm::AtLeast,
         ast::Form::AtMost => CountForm::AtMost,

@@ -346,16 +346,21 @@ impl Checker<'_> {
         let known = match of.known.sites() {
             Some(universe) => match unfold_at_most(text, MOST_NAMES) {
                 Ok(names) => {
-                    let found: SiteSet = names.iter().filter_map(|n| self.state.inventory.id(n)).collect();
-                    let found = found.intersection(&universe);
-                    if found.is_empty() {
-                        let message = format!("no site of this set is called `{text}`");
+                    let id = |n: &String| self.state.inventory.id(n).filter(|s| universe.contains(*s));
+                    if let Some(missing) = names.iter().find(|n| id(n).is_none()) {
+                        let message = format!("no site of this set is called `{missing}`");
                         let d = Diagnostic::new(&codes::NO_SUCH_SITES, index.span, message);
-                        let all = universe.iter().take(5000).map(|s| self.state.inventory.name(s));
-                        let d = did_you_mean(d, text, all);
-                        self.report(d.help("a pattern with `*` is written `sites[name like \"edge-*\"]`"));
+                        let d = match missing.contains('*') {
+                            true => d.help(format!("a pattern is written `sites[name like {missing:?}]`")),
+                            false => {
+                                let all = universe.iter().take(5000).map(|s| self.state.inventory.name(s));
+                                did_you_mean(d, missing, all)
+                            }
+                        };
+                        self.report(d);
                         return poison(span);
                     }
+                    let found: SiteSet = names.iter().filter_map(id).collect();
                     Known::Sites(Arc::new(found))
                 }
                 Err(why) => {

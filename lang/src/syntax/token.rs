@@ -17,7 +17,7 @@ pub enum Tok {
     Pipe, Amp, Caret, Minus, Plus, Star, Slash,
     Let, Fn, If, Else, For, In, Parallel, Atomic, Try, Assert, Print, AtWord, True, False, Null,
     Site, Scope, Import, Input, Compose,
-    AllOf, AnyOf, AllBut, Exactly, AtLeast, AtMost, Of, Offers, Within, Each, Ellipsis,
+    AllOf, AnyOf, NoneOf, AllBut, Exactly, AtLeast, AtMost, Of, Offers, Within, Each, Ellipsis,
     Xor, Like, With, IfAny, Where, Select, As, OrderBy, Asc, Desc, GroupBy, Join, On, Limit,
     AndWord, OrWord, NotWord,
     Service, Fields, Op, ReadOp, List, Chosen, Clause,
@@ -115,6 +115,7 @@ words! {
 pub static PAIRS: &[(&str, &str, Tok)] = &[
     ("all", "of", Tok::AllOf),
     ("any", "of", Tok::AnyOf),
+    ("none", "of", Tok::NoneOf),
     ("at", "least", Tok::AtLeast),
     ("at", "most", Tok::AtMost),
     ("all", "but", Tok::AllBut),
@@ -125,7 +126,7 @@ pub static PAIRS: &[(&str, &str, Tok)] = &[
 
 pub fn pair(first: &str, second: &str) -> Option<Tok> {
     // Most words begin no pair; this is asked for each of them.
-    if !matches!(first, "all" | "any" | "at" | "order" | "group" | "if") {
+    if !matches!(first, "all" | "any" | "none" | "at" | "order" | "group" | "if") {
         return None;
     }
     PAIRS.iter().find(|(a, b, _)| (*a, *b) == (first, second)).map(|p| p.2)

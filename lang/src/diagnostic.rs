@@ -105,13 +105,13 @@ impl Diagnostic {
 
 /// The name of `candidates` that was most likely meant by `word`: near in spelling, or equal but for case.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
-    // Every short name is near to every other; those that were meant begin alike.
-    let first = |w: &str| w.chars().next().map(|c| c.to_ascii_lowercase());
-    let alike = |c: &str| word.chars().count() > 2 || first(c) == first(word);
+    // Every other short name is near a short one.
+    let limit = match word.chars().count() {
+        0..=2 => 0,
+        n => (n / 3).max(1),
+    };
     candidates
         .into_iter()
-        .filter(|c| alike(c))
         .filter_map(|c| {
             let d = if c.eq_ignore_ascii_case(word) { 0 } else { distance(word, c, limit)? };
             (d <= limit).then_some((d, c))

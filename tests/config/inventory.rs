@@ -122,7 +122,7 @@ sits: {}
             "7: `D`: `stack`: no stack `opnstack`; `openstack` is one",
             "9: `huge[1-99999999]`: this stands for more than 999998 names",
             "8: `M`: `compose.image`: no site named `Z`",
-            "10: `g`: `groups`: no site named `Bb`; `B` is there",
+            "10: `g`: `groups`: no site named `Bb`",
             "11: `timeout`: a time like 90s, 2min or 1h is expected, this is text",
             "11: `unreachable`: one of fail, defer, skip is expected, this is text",
         ]

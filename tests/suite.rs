@@ -30,3 +30,6 @@ mod grammar;
 
 #[path = "suite/editors.rs"]
 mod editors;
+
+#[path = "suite/repl.rs"]
+mod repl;

@@ -4,7 +4,7 @@ use super::arguments::{self, Arguments};
 use super::sessions::Opener;
 use super::{Status, draw};
 use crate::config::{self, Clouds, Environment, Problem};
-use crate::sim::{Scenario, World};
+use crate::sim::{Scenario, SiteSpec, World};
 use edge_lang::check::{Checked, Imports, check, imports_of};
 use edge_lang::inventory::{Inventory, Site};
 use edge_lang::library::Library;
@@ -97,6 +97,13 @@ impl Places {
             scenario.sites.entry(site.name.to_string()).or_default();
         }
         Some(World::new(scenario))
+    }
+
+    /// The simulated sites that an entry of a prompt has declared join those of the session.
+    pub fn grow(&self, world: &World, inventory: &Inventory) {
+        for (_, site) in inventory.iter().filter(|(_, s)| s.composed.is_none() && &*s.stack == "openstack") {
+            world.add(&site.name, SiteSpec::default());
+        }
     }
 
     pub fn opener(&self, inventory: &Arc<Inventory>, world: Option<&World>) -> Opener {
@@ -211,7 +218,7 @@ impl Workplace {
         let mut files = Files::default();
         files.take_in(&mut sources, file, &text.base, &parsed.program);
         let mut described = vec![file];
-        described.extend(files.parsed.keys().copied());
+        described.extend(files.read_files());
         let (library, of_library) = crate::stdlib::library(&mut sources, &described);
         let mut inventory = places.sites.inventory.clone();
         inventory.described = library.described();
@@ -254,10 +261,15 @@ pub struct Files {
     /// What each file's imports lead to.
     found: HashMap<(FileId, String), Result<FileId, String>>,
     by_path: HashMap<PathBuf, FileId>,
-    diagnostics: Vec<edge_lang::diagnostic::Diagnostic>,
+    pub diagnostics: Vec<edge_lang::diagnostic::Diagnostic>,
 }
 
 impl Files {
+    /// The files that were read.
+    pub fn read_files(&self) -> impl Iterator<Item = FileId> {
+        self.parsed.keys().copied()
+    }
+
     /// Reads what a program imports, and what that imports.
     pub fn take_in(&mut self, sources: &mut Sources, file: FileId, base: &Path, program: &ast::Block) {
         for (path, _) in imports_of(program) {

@@ -1,23 +1,23 @@
 //! The command line: one file per command, thin. Exit status: 0 done, 1 a statement failed, 2 the program or the command
 //! line is wrong, 3 something is owed.
 
-mod arguments;
+pub(crate) mod arguments;
 mod check;
-mod doc;
-mod draw;
-mod explain;
+pub(crate) mod doc;
+pub(crate) mod draw;
+pub(crate) mod explain;
 mod fmt;
 mod init;
-mod load;
+pub(crate) mod load;
 mod openstack;
-mod output;
+pub(crate) mod output;
 mod plan;
-mod progress;
+pub(crate) mod progress;
 pub mod run;
-mod sessions;
+pub(crate) mod sessions;
 mod sim;
-mod sites;
-mod summary;
+pub(crate) mod sites;
+pub(crate) mod summary;
 
 use arguments::{Arguments, Command};
 use clap::Parser;

@@ -5,6 +5,7 @@ use super::load::{Loaded, Text, Trouble, Workplace};
 use super::progress::Progress;
 use super::summary::Summary;
 use super::{Status, draw, output};
+use crate::config;
 use crate::run::approval::{Approval, Ask, ByPlan, Everything};
 use crate::run::event::{Events, Reader};
 use crate::run::files::Files;
@@ -20,7 +21,9 @@ use edge_lang::plan::Plan;
 use edge_lang::program::Program;
 use edge_lang::types::Name;
 use indexmap::IndexMap;
+use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -66,11 +69,15 @@ fn run_loaded(workplace: Workplace, text: Text, how: How) -> Status {
 
 /// Simulated sites have virtual time: what would be waited for is passed over.
 pub fn in_runtime<T>(simulated: bool, work: impl Future<Output = T>) -> T {
+    runtime(simulated).block_on(work)
+}
+
+pub fn runtime(simulated: bool) -> tokio::runtime::Runtime {
     let runtime = match simulated {
         true => tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build(),
         false => tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build(),
     };
-    runtime.expect("the runtime starts with the process").block_on(work)
+    runtime.expect("the runtime starts with the process")
 }
 
 /// The values that `--var` gives to `input` declarations.
@@ -113,24 +120,48 @@ pub struct Ended {
     pub summary: String,
 }
 
+/// What a stage is made of.
+pub struct Parts<'a> {
+    pub sites: &'a config::Sites,
+    pub inventory: Arc<Inventory>,
+    pub library: Arc<edge_lang::library::Library>,
+    pub sessions: Arc<dyn run::Sessions>,
+    pub guards: Arc<Guards>,
+    pub base: PathBuf,
+    /// Where `secret(...)` looks.
+    pub variables: Arc<BTreeMap<String, String>>,
+    pub interrupt: watch::Receiver<bool>,
+}
+
 impl Stage {
     pub fn new(loaded: &Loaded, world: Option<&World>, interrupt: watch::Receiver<bool>) -> Stage {
         let inventory = loaded.checked.inventory.clone();
         let sites = &loaded.places.sites;
+        Stage::of(Parts {
+            sites,
+            library: loaded.library.clone(),
+            sessions: Arc::new(loaded.places.opener(&inventory, world)),
+            guards: Arc::new(Guards::new(sites.guards.clone())),
+            base: loaded.base.clone(),
+            variables: Arc::new(loaded.places.environment.variables.clone()),
+            inventory,
+            interrupt,
+        })
+    }
+
+    pub fn of(parts: Parts<'_>) -> Stage {
+        let Parts { sites, inventory, library, sessions, guards, base, variables, interrupt } = parts;
         let defaults = eval::Policy {
             timeout: sites.defaults.timeout,
             unreachable: sites.defaults.unreachable,
             ..eval::Policy::default()
         };
         Stage {
-            sessions: Arc::new(loaded.places.opener(&inventory, world)),
-            guards: Arc::new(Guards::new(sites.guards.clone())),
-            files: Files {
-                base: loaded.base.clone(),
-                variables: Arc::new(loaded.places.environment.variables.clone()),
-            },
-            loaded_library: loaded.library.clone(),
             inventory,
+            guards,
+            files: Files { base, variables },
+            loaded_library: library,
+            sessions,
             defaults,
             interrupt,
             name: None,
@@ -238,7 +269,7 @@ async fn execute(loaded: &Loaded, inputs: IndexMap<Name, Value>, how: How) -> St
 }
 
 /// What is still being tidied is waited for so long at the end.
-const GRACE: Duration = Duration::from_secs(5);
+pub const GRACE: Duration = Duration::from_secs(5);
 
 pub fn status_of(failure: &Failure) -> Status {
     match failure.kind {

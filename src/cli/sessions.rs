@@ -10,7 +10,7 @@ use edge_lang::inventory::Inventory;
 use edge_lang::model::SiteId;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use tokio::sync::Semaphore;
 
 type Key = (SiteId, Option<String>);
@@ -19,11 +19,17 @@ pub struct Opener {
     sites: Arc<config::Sites>,
     clouds: Arc<Clouds>,
     environment: Environment,
-    inventory: Arc<Inventory>,
+    inventory: RwLock<Arc<Inventory>>,
     /// Instead of the network, and with its own clouds.
-    simulated: Option<(Arc<dyn Transport>, Arc<Clouds>)>,
+    simulated: Option<Simulated>,
     sessions: Mutex<HashMap<Key, Arc<dyn Session>>>,
     in_flight: Mutex<HashMap<SiteId, Arc<Semaphore>>>,
+}
+
+struct Simulated {
+    world: World,
+    transport: Arc<dyn Transport>,
+    clouds: RwLock<Arc<Clouds>>,
 }
 
 impl Opener {
@@ -34,29 +40,51 @@ impl Opener {
         inventory: Arc<Inventory>,
         world: Option<&World>,
     ) -> Opener {
-        let simulated = world.map(|w| {
-            let transport: Arc<dyn Transport> = Arc::new(w.transport());
-            (transport, Arc::new(config::clouds_from_text(&w.clouds_yaml())))
+        let simulated = world.map(|world| Simulated {
+            transport: Arc::new(world.transport()),
+            clouds: RwLock::new(Arc::new(config::clouds_from_text(&world.clouds_yaml()))),
+            world: world.clone(),
         });
         Opener {
             sites,
             clouds,
             environment,
-            inventory,
+            inventory: RwLock::new(inventory),
             simulated,
             sessions: Mutex::default(),
             in_flight: Mutex::default(),
         }
     }
 
+    /// The inventory has grown: an entry of a prompt declared a site. What is open stays open, unless it is another
+    /// site now.
+    pub fn follow(&self, inventory: &Arc<Inventory>) {
+        let before = std::mem::replace(&mut *write(&self.inventory), inventory.clone());
+        if Arc::ptr_eq(&before, inventory) {
+            return;
+        }
+        if let Some(simulated) = &self.simulated {
+            *write(&simulated.clouds) = Arc::new(config::clouds_from_text(&simulated.world.clouds_yaml()));
+        }
+        let same = |site: SiteId| match (before.get(site), inventory.get(site)) {
+            (Some(a), Some(b)) => a.name == b.name && a.stack == b.stack && a.connection == b.connection,
+            _ => false,
+        };
+        let mut sessions = self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        sessions.retain(|(site, _), _| same(*site));
+        let mut limits = self.in_flight.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        limits.retain(|site, _| same(*site));
+    }
+
     fn open(&self, site: SiteId, tenant: Option<&str>) -> Result<Arc<dyn Session>, Failure> {
         let wrong = |m: String| Failure::Configuration(m);
-        let Some(info) = self.inventory.get(site) else { return Err(wrong("no such site".into())) };
+        let inventory = read(&self.inventory);
+        let Some(info) = inventory.get(site) else { return Err(wrong("no such site".into())) };
         let (connection, transport) = match &self.simulated {
-            Some((transport, clouds)) => {
-                let cloud = clouds.get(&info.name, None).cloned();
+            Some(simulated) => {
+                let cloud = read(&simulated.clouds).get(&info.name, None).cloned();
                 let cloud = cloud.ok_or_else(|| wrong(format!("{} is not among the simulated sites", info.name)))?;
-                (Connection::openstack(info.name.to_string(), cloud), transport.clone())
+                (Connection::openstack(info.name.to_string(), cloud), simulated.transport.clone())
             }
             None => {
                 let connection = config::connection(&self.sites, info, None, &self.clouds).map_err(wrong)?;
@@ -80,6 +108,14 @@ impl Opener {
         let mut all = self.in_flight.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         all.entry(site).or_insert_with(|| Arc::new(Semaphore::new(at_once))).clone()
     }
+}
+
+fn read<T>(lock: &RwLock<Arc<T>>) -> Arc<T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sessions for Opener {

@@ -28,7 +28,7 @@ pub fn sim(workplace: Workplace, arguments: Sim) -> Status {
                     anstream::eprintln!("error: there are not enough ports above {}", arguments.port);
                     return Status::Wrong;
                 };
-                ports.insert(name.to_string(), port);
+                ports.insert(name, port);
             }
         }
         let serving = match serve(&world, &ports).await {

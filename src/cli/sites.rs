@@ -45,13 +45,19 @@ pub fn sites(workplace: Workplace, arguments: Sites) -> Status {
     super::run::in_runtime(places.simulated(), async {
         let world = places.world(&inventory);
         let opener = places.opener(&inventory, world.as_ref());
-        let rows = join_all(wanted.iter().map(|(id, site)| row(&opener, *id, site))).await;
-        let silent = rows.iter().any(|(_, answers)| !answers);
-        let columns = ["kind", "answers", "account", "services", "labels"].map(Arc::from).to_vec();
-        let table = Table { columns, rows: rows.into_iter().map(|(r, _)| r).collect(), ..Table::default() };
-        output::print(&Value::Table(Arc::new(table)), &inventory, arguments.output);
+        let (table, silent) = table(&opener, &wanted).await;
+        output::print(&table, &inventory, arguments.output);
         if silent && arguments.output == Output::Table { Status::Failed } else { Status::Done }
     })
+}
+
+/// Each site's row, and whether some site does not answer.
+pub async fn table(opener: &dyn Sessions, wanted: &[(SiteId, &Site)]) -> (Value, bool) {
+    let rows = join_all(wanted.iter().map(|(id, site)| row(opener, *id, site))).await;
+    let silent = rows.iter().any(|(_, answers)| !answers);
+    let columns = ["kind", "answers", "account", "services", "labels"].map(Arc::from).to_vec();
+    let table = Table { columns, rows: rows.into_iter().map(|(r, _)| r).collect(), ..Table::default() };
+    (Value::Table(Arc::new(table)), silent)
 }
 
 async fn row(opener: &dyn Sessions, id: SiteId, site: &Site) -> (Row, bool) {

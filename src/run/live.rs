@@ -143,7 +143,12 @@ impl Host for Live {
             }
             let step = prepared(&self.run, step);
             match step.kind {
-                StepKind::Read => read::perform(&self.run, &step).await,
+                // A site that does not answer must not keep a run from being stopped.
+                StepKind::Read => tokio::select! {
+                    value = read::perform(&self.run, &step) => value,
+                    () = self.run.interrupted() => Err(Failure::new(&codes::INTERRUPTED, step.span, "stopped")
+                        .kind(FailureKind::Interrupted)),
+                },
                 StepKind::Change | StepKind::Ensure => self.change(step).await,
                 StepKind::Final => {
                     let layers = rows::subjects(&self.run, &step).await?;

@@ -44,11 +44,11 @@ impl Serving {
 pub async fn serve(world: &World, ports: &HashMap<String, u16>) -> io::Result<Serving> {
     let mut serving = Serving { sites: Vec::new(), accepting: JoinSet::new() };
     for name in world.sites() {
-        let Some(site) = world.site(name) else { continue };
-        let port = ports.get(name).copied().unwrap_or(0);
+        let Some(site) = world.site(&name) else { continue };
+        let port = ports.get(&name).copied().unwrap_or(0);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
-        world.served_at(name, &address.to_string());
+        world.served_at(&name, &address.to_string());
         serving.sites.push(ServedSite { site: name.to_string(), address });
         serving.accepting.spawn(accept(site, Some(listener), address));
     }

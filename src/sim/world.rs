@@ -31,7 +31,11 @@ pub struct World(Arc<Inner>);
 
 struct Inner {
     clock: Clock,
-    sites: IndexMap<String, Arc<Site>>,
+    seed: u64,
+    sites: Mutex<IndexMap<String, Arc<Site>>>,
+    /// Of the scenario: they befall sites that join later, too.
+    faults: Vec<Fault>,
+    contents: Mutex<openstack::Contents>,
     /// Authority to site: in process `zone1.sim`, when served `127.0.0.1:PORT` too.
     hosts: Mutex<HashMap<String, String>>,
 }
@@ -117,46 +121,66 @@ impl World {
 
     /// For real clients, which compare expiry with their own clock.
     pub fn starting_at(scenario: Scenario, epoch: OffsetDateTime) -> Self {
-        let clock = Clock::new(epoch);
-        let mut contents = openstack::Contents::default();
-        let mut hosts = HashMap::new();
-        let mut sites = IndexMap::new();
-        for (place, (name, mut spec)) in scenario.sites.into_iter().enumerate() {
-            spec.octet.get_or_insert((place % 255 + 1) as u8);
-            let host = host_of(&name, place, &hosts);
-            let mut faults = Faults::default();
-            for fault in scenario.faults.iter().filter(|fault| fault.site.as_ref().is_none_or(|site| *site == name)) {
-                faults.add(fault.clone());
-            }
-            let source = Source::new(scenario.seed, &format!("ids of {name}"));
-            let state = State::new(&name, &spec, clock.now(), source, &mut contents);
-            let site = Site {
-                name: name.clone(),
-                clock,
-                base: Mutex::new(format!("http://{host}")),
-                state: Mutex::new(state),
-                faults: Mutex::new((faults, Source::new(scenario.seed, &format!("faults of {name}")))),
-                heals: watch::Sender::new(0),
-                observer: Mutex::default(),
-                log: Mutex::default(),
-                spec,
-            };
-            hosts.insert(host, name.clone());
-            sites.insert(name, Arc::new(site));
+        let world = World(Arc::new(Inner {
+            clock: Clock::new(epoch),
+            seed: scenario.seed,
+            sites: Mutex::default(),
+            faults: scenario.faults,
+            contents: Mutex::default(),
+            hosts: Mutex::default(),
+        }));
+        for (name, spec) in scenario.sites {
+            world.add(&name, spec);
         }
-        World(Arc::new(Inner { clock, sites, hosts: Mutex::new(hosts) }))
+        world
+    }
+
+    /// A site joins; one of that name stays as it is.
+    pub fn add(&self, name: &str, mut spec: SiteSpec) {
+        let inner = &*self.0;
+        let mut sites = lock(&inner.sites);
+        if sites.contains_key(name) {
+            return;
+        }
+        let mut hosts = lock(&inner.hosts);
+        let place = sites.len();
+        spec.octet.get_or_insert((place % 255 + 1) as u8);
+        let host = host_of(name, place, &hosts);
+        let mut faults = Faults::default();
+        for fault in inner.faults.iter().filter(|fault| fault.site.as_ref().is_none_or(|site| site == name)) {
+            faults.add(fault.clone());
+        }
+        let (clock, source) = (inner.clock, Source::new(inner.seed, &format!("ids of {name}")));
+        let state = State::new(name, &spec, clock.now(), source, &mut lock(&inner.contents));
+        let site = Site {
+            name: name.to_string(),
+            clock,
+            base: Mutex::new(format!("http://{host}")),
+            state: Mutex::new(state),
+            faults: Mutex::new((faults, Source::new(inner.seed, &format!("faults of {name}")))),
+            heals: watch::Sender::new(0),
+            observer: Mutex::default(),
+            log: Mutex::default(),
+            spec,
+        };
+        hosts.insert(host, name.to_string());
+        sites.insert(name.to_string(), Arc::new(site));
     }
 
     pub fn transport(&self) -> SimTransport {
         SimTransport::new(self.clone())
     }
 
-    pub fn sites(&self) -> impl Iterator<Item = &str> {
-        self.0.sites.keys().map(String::as_str)
+    pub fn sites(&self) -> impl Iterator<Item = String> + use<> {
+        self.all().into_iter().map(|site| site.name.clone())
     }
 
-    pub fn spec(&self, site: &str) -> Option<&SiteSpec> {
-        self.0.sites.get(site).map(|site| &site.spec)
+    pub fn spec(&self, site: &str) -> Option<SiteSpec> {
+        self.site(site).map(|site| site.spec.clone())
+    }
+
+    fn all(&self) -> Vec<Arc<Site>> {
+        lock(&self.0.sites).values().cloned().collect()
     }
 
     /// Since the start of the world.
@@ -166,14 +190,14 @@ impl World {
 
     /// Adds a fault: at its site, or at all where it names none. A site that does not exist has no faults.
     pub fn inject(&self, fault: Fault) {
-        for site in self.0.sites.values().filter(|site| fault.site.as_ref().is_none_or(|name| *name == site.name)) {
+        for site in self.all().iter().filter(|site| fault.site.as_ref().is_none_or(|name| *name == site.name)) {
             lock(&site.faults).0.add(fault.clone());
         }
     }
 
     /// Ends every fault at a site: frozen requests are carried out, hung ones break.
     pub fn heal(&self, site: &str) {
-        if let Some(site) = self.0.sites.get(site) {
+        if let Some(site) = self.site(site) {
             lock(&site.faults).0.clear();
             site.heals.send_modify(|heals| *heals += 1);
         }
@@ -182,16 +206,16 @@ impl World {
     /// Calls `observer` after each request that a site has carried out, whether or not its answer is heard.
     pub fn observe(&self, observer: impl Fn(&str) + Send + Sync + 'static) {
         let observer: Observer = Arc::new(observer);
-        self.0.sites.values().for_each(|site| *lock(&site.observer) = Some(observer.clone()));
+        self.all().iter().for_each(|site| *lock(&site.observer) = Some(observer.clone()));
     }
 
     /// What a site was asked, oldest first.
     pub fn requests(&self, site: &str) -> Vec<RequestSeen> {
-        self.0.sites.get(site).map(|site| lock(&site.log).1.iter().cloned().collect()).unwrap_or_default()
+        self.site(site).map(|site| lock(&site.log).1.iter().cloned().collect()).unwrap_or_default()
     }
 
     pub fn forget_requests(&self) {
-        for site in self.0.sites.values() {
+        for site in self.all() {
             let mut log = lock(&site.log);
             log.0 += log.1.len() as u64;
             log.1.clear();
@@ -224,17 +248,17 @@ impl World {
     }
 
     fn look<T>(&self, site: &str, look: impl FnOnce(&mut State, &Site) -> Vec<T>) -> Vec<T> {
-        self.0.sites.get(site).map(|site| look(&mut site.state(), site)).unwrap_or_default()
+        self.site(site).map(|site| look(&mut site.state(), &site)).unwrap_or_default()
     }
 
     /// Each site's first account, in the order of the scenario.
     pub fn accounts(&self) -> Vec<Account> {
-        self.0.sites.values().filter_map(|site| site.accounts().next()).collect()
+        self.all().iter().filter_map(|site| site.accounts().next()).collect()
     }
 
     /// Every account of one site, in the order of the scenario.
     pub fn accounts_of(&self, site: &str) -> Vec<Account> {
-        self.0.sites.get(site).map(|site| site.accounts().collect()).unwrap_or_default()
+        self.site(site).map(|site| site.accounts().collect()).unwrap_or_default()
     }
 
     /// A clouds.yaml with one cloud for each site, named like the site.
@@ -259,18 +283,20 @@ impl World {
     }
 
     pub(super) fn site_of(&self, authority: &str) -> Option<Arc<Site>> {
-        let hosts = lock(&self.0.hosts);
-        let name = hosts.get(authority).or_else(|| hosts.get(authority.strip_suffix(":80")?))?;
-        self.0.sites.get(name).cloned()
+        let name = {
+            let hosts = lock(&self.0.hosts);
+            hosts.get(authority).or_else(|| hosts.get(authority.strip_suffix(":80")?))?.clone()
+        };
+        self.site(&name)
     }
 
     pub(super) fn site(&self, name: &str) -> Option<Arc<Site>> {
-        self.0.sites.get(name).cloned()
+        lock(&self.0.sites).get(name).cloned()
     }
 
     /// The site is served here from now on, and says so in its catalog and links.
     pub(super) fn served_at(&self, name: &str, authority: &str) {
-        if let Some(site) = self.0.sites.get(name) {
+        if let Some(site) = self.site(name) {
             *lock(&site.base) = format!("http://{authority}");
             lock(&self.0.hosts).insert(authority.to_string(), name.to_string());
         }

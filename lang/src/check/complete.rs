@@ -45,7 +45,8 @@ pub(super) fn completions(state: &State, library: &Library, text: &str, offset: 
 }
 
 fn names(state: &State, library: &Library, add: &mut impl FnMut(&str, CompletionKind, String)) {
-    for symbol in state.names.iter() {
+    // Of a name said anew only the last meaning can be meant.
+    for symbol in state.names.iter().filter(|s| state.names.find(&s.name).is_some_and(|last| std::ptr::eq(last, *s))) {
         match &symbol.kind {
             SymbolKind::Variable { ty, .. } => add(&symbol.name, CompletionKind::Variable, ty.to_string()),
             SymbolKind::Function(id) => {

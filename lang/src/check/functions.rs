@@ -221,6 +221,7 @@ impl Checker<'_> {
             Some((known, _)) => self.scope.merge(known),
             None => self.scope.clone(),
         };
+        self.state.changes |= self.state.changing.contains(&id);
         let mut call = Expr { kind: ExprKind::Call { function: id, args }, ty, span };
         if !signature.checked {
             match self.functions.last_mut() {

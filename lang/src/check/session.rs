@@ -1,13 +1,13 @@
 //! A session checks one entry after another against what the entries before it declared; an entry with errors leaves
 //! nothing behind.
 
-use super::known::KnownScope;
-use super::names::{Names, SymbolKind};
+use super::known::{Known, KnownScope};
+use super::names::{Names, Symbol, SymbolKind, Unused};
 use super::{Checker, Imports, Mode, functions, run};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
 use crate::library::Library;
-use crate::program::{Function, Input, Program};
+use crate::program::{Function, FunctionId, Input, Program, Slot};
 use crate::span::{FileId, Span};
 use crate::syntax::ast;
 use crate::types::{Name, Type};
@@ -29,8 +29,10 @@ pub(super) struct State {
     pub imported: HashSet<FileId>,
     /// The sites that the script itself declares.
     pub declared_sites: HashMap<Name, Span>,
-    /// Some operation is more than a read.
+    /// Some operation of the entry, or of a function that it calls, is more than a read.
     pub changes: bool,
+    /// The functions of earlier entries whose calls may change something.
+    pub changing: HashSet<FunctionId>,
     /// The sticky scope of a session; empty for a file.
     pub scope: Arc<KnownScope>,
 }
@@ -48,11 +50,13 @@ impl State {
             imported: HashSet::new(),
             declared_sites: HashMap::new(),
             changes: false,
+            changing: HashSet::new(),
             scope: Arc::default(),
         }
     }
 }
 
+#[derive(Clone)]
 pub struct Session {
     state: State,
 }
@@ -95,7 +99,12 @@ impl Session {
     ) -> (Program, Vec<Diagnostic>) {
         let mut state = self.state.clone();
         state.block = state.names.mark();
+        state.changes = false;
+        let earlier = state.functions.len();
         let (program, diagnostics) = run(&mut state, entry, imports, library, Mode::Session);
+        if state.changes {
+            state.changing.extend((earlier..state.functions.len()).map(|id| FunctionId(id as u32)));
+        }
         if !diagnostics.iter().any(Diagnostic::is_error) {
             self.state = state;
         }
@@ -131,6 +140,15 @@ impl Session {
     /// Takes the sticky scope away.
     pub fn clear_scope(&mut self) {
         self.state.scope = Arc::default();
+    }
+
+    /// Gives a value that no entry named a name for the entries that follow; it is theirs once it stands in the slot.
+    pub fn remember(&mut self, name: &str, ty: Type, span: Span) -> Slot {
+        let slot = Slot(self.state.slots);
+        self.state.slots += 1;
+        let kind = SymbolKind::Variable { slot, ty, known: Known::Nothing, unused: Unused::Fine };
+        self.state.names.add(Symbol { name: name.into(), span, kind, level: 0, used: false });
+        slot
     }
 
     /// The variables and functions declared so far, with their types.

@@ -194,7 +194,7 @@ impl Scene {
         out.push_str(&Snapshot::requests(world));
         let _ = write!(out, "sites\n{}", indented(&Snapshot::of(world).since(&before)));
         if directions.heal {
-            world.sites().for_each(|site| world.heal(site));
+            world.sites().for_each(|site| world.heal(&site));
             tokio::time::sleep(Duration::from_secs(600)).await;
             let _ = write!(out, "sites, healed\n{}", indented(&Snapshot::of(world).since(&before)));
         }

@@ -12,7 +12,7 @@ pub struct Snapshot(BTreeMap<String, Vec<String>>);
 
 impl Snapshot {
     pub fn of(world: &World) -> Snapshot {
-        Snapshot(world.sites().map(|site| (site.to_string(), things(world, site))).collect())
+        Snapshot(world.sites().map(|site| (site.clone(), things(world, &site))).collect())
     }
 
     /// What came (`+`) and what went (`-`), by site; nothing for a site that is as it was.
@@ -34,7 +34,7 @@ impl Snapshot {
         let mut out = String::from("requests\n");
         let mut untouched = Vec::new();
         for site in world.sites() {
-            let seen = world.requests(site);
+            let seen = world.requests(&site);
             if seen.is_empty() {
                 untouched.push(site);
                 continue;

@@ -1,0 +1,237 @@
+//! What stays between entries: names and their values, sites and their sessions, the sticky scope; and how an entry is
+//! checked against it. An entry that is wrong, or refused by the user, leaves nothing behind.
+
+use super::interrupt::Interrupts;
+use crate::cli::Status;
+use crate::cli::draw;
+use crate::cli::load::{Files, Places, Text, Trouble};
+use crate::cli::sessions::Opener;
+use crate::run::guards::Guards;
+use crate::sim::World;
+use crate::stdlib;
+use edge_lang::check::Session;
+use edge_lang::diagnostic::Diagnostic;
+use edge_lang::eval::{Frame, Scope};
+use edge_lang::inventory::Inventory;
+use edge_lang::library::Library;
+use edge_lang::program::Program;
+use edge_lang::span::{FileId, Sources};
+use edge_lang::syntax::ast::{self, StmtKind};
+use edge_lang::syntax::parse;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+pub struct Dialogue {
+    pub places: Places,
+    pub library: Arc<Library>,
+    pub session: Session,
+    pub scope: Option<Sticky>,
+    /// Do what a plan shows without asking.
+    pub auto: bool,
+    pub interactive: bool,
+    pub(super) sources: Sources,
+    pub(super) frame: Frame,
+    /// Of the last entry: it has the functions of all.
+    pub(super) program: Arc<Program>,
+    pub(super) runtime: Runtime,
+    pub(super) world: Option<World>,
+    pub(super) opener: Arc<Opener>,
+    pub(super) guards: Arc<Guards>,
+    pub(super) interrupts: Interrupts,
+    pub(super) said: Vec<Said>,
+    /// The files that describe services.
+    described: Vec<FileId>,
+    entries: usize,
+}
+
+/// The scope around all entries.
+#[derive(Clone)]
+pub struct Sticky {
+    pub text: String,
+    pub value: Scope,
+}
+
+/// An entry that was done, for `:save`.
+pub struct Said {
+    pub text: String,
+    pub scope: Option<String>,
+    pub declares: bool,
+}
+
+/// An entry that may be run.
+pub struct Entry {
+    pub program: Arc<Program>,
+    pub base: PathBuf,
+    pub declares: bool,
+    pub(super) before: Before,
+}
+
+/// What an entry is taken back to.
+#[derive(Clone)]
+pub struct Before {
+    session: Session,
+    library: Arc<Library>,
+    described: Vec<FileId>,
+}
+
+impl Before {
+    pub fn inventory(&self) -> &Arc<Inventory> {
+        self.session.inventory()
+    }
+}
+
+impl Dialogue {
+    pub fn new(places: Places, runtime: Runtime, interrupts: Interrupts, interactive: bool) -> Dialogue {
+        let inventory = Arc::new(places.sites.inventory.clone());
+        // The clock of the simulated sites is the runtime's.
+        let world = runtime.block_on(async { places.world(&inventory) });
+        let mut sources = Sources::default();
+        let (library, _) = stdlib::library(&mut sources, &[]);
+        Dialogue {
+            opener: Arc::new(places.opener(&inventory, world.as_ref())),
+            guards: Arc::new(Guards::new(places.sites.guards.clone())),
+            session: Session::new(&inventory),
+            library: Arc::new(library),
+            program: Arc::default(),
+            frame: Frame::new(),
+            scope: None,
+            auto: false,
+            said: Vec::new(),
+            described: Vec::new(),
+            entries: 0,
+            places,
+            interactive,
+            sources,
+            runtime,
+            world,
+            interrupts,
+        }
+    }
+
+    pub fn inventory(&self) -> &Arc<Inventory> {
+        self.session.inventory()
+    }
+
+    /// What is typed, as a text beside the working directory.
+    pub fn typed(&mut self, text: &str) -> Text {
+        self.entries += 1;
+        let base = self.places.environment.working_directory.clone();
+        Text { name: format!("entry {}", self.entries), base, text: text.to_string() }
+    }
+
+    pub fn before(&self) -> Before {
+        Before { session: self.session.clone(), library: self.library.clone(), described: self.described.clone() }
+    }
+
+    pub fn go_back(&mut self, before: Before) {
+        self.session = before.session;
+        self.library = before.library;
+        self.described = before.described;
+    }
+
+    /// Parses and checks an entry; what is wrong is drawn, and nothing of it stays then. `shape` may change the tree.
+    pub fn check(
+        &mut self,
+        text: &Text,
+        shape: impl FnOnce(ast::Block) -> Result<ast::Block, Trouble>,
+    ) -> Option<Entry> {
+        let before = self.before();
+        let file = self.sources.add(text.name.as_str(), text.text.as_str());
+        let parsed = parse(file, &text.text);
+        let mut diagnostics = parsed.diagnostics;
+        let broken = !diagnostics.is_empty();
+        let program = match shape(parsed.program) {
+            Ok(program) => program,
+            Err(_) if broken => Vec::new(),
+            Err(trouble) => {
+                trouble.print();
+                return None;
+            }
+        };
+        let mut files = Files::default();
+        files.take_in(&mut self.sources, file, &text.base, &program);
+        diagnostics.append(&mut files.diagnostics);
+        diagnostics.extend(self.describe(file, &files, &program));
+        let (typed, found) = self.session.check(&program, &files, &self.library);
+        diagnostics.extend(found);
+        self.draw(&diagnostics);
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            self.go_back(before);
+            return None;
+        }
+        let declares = |s: &ast::Stmt| {
+            matches!(
+                s.kind,
+                StmtKind::Let { .. }
+                    | StmtKind::Site { .. }
+                    | StmtKind::Scope { .. }
+                    | StmtKind::Fn { .. }
+                    | StmtKind::Import(_)
+                    | StmtKind::Input { .. }
+                    | StmtKind::Service(_)
+            )
+        };
+        let declares = program.iter().any(declares);
+        Some(Entry { program: Arc::new(typed), base: text.base.clone(), declares, before })
+    }
+
+    /// Takes the services into the library that an entry describes.
+    fn describe(&mut self, file: FileId, files: &Files, program: &ast::Block) -> Vec<Diagnostic> {
+        let describes = program.iter().any(|s| matches!(s.kind, StmtKind::Service(_)));
+        let imported: Vec<FileId> = files.read_files().collect();
+        if !describes && imported.is_empty() {
+            return Vec::new();
+        }
+        self.described.push(file);
+        self.described.extend(imported);
+        let (library, diagnostics) = stdlib::library(&mut self.sources, &self.described);
+        self.library = Arc::new(library);
+        diagnostics
+    }
+
+    /// Sets the scope of the entries that follow.
+    pub fn set_scope(&mut self, text: &Text) -> Status {
+        let file = self.sources.add(text.name.as_str(), text.text.as_str());
+        let parsed = parse(file, &text.text);
+        self.draw(&parsed.diagnostics);
+        let expr = match &parsed.program[..] {
+            _ if !parsed.diagnostics.is_empty() => return Status::Wrong,
+            [ast::Stmt { kind: StmtKind::Expr(expr), .. }] => expr,
+            _ => {
+                Trouble::new("a scope is one expression")
+                    .help("such as `{ compute: Zone1, image: Zone2 }`, a placement, or the name of a `scope`")
+                    .print();
+                return Status::Wrong;
+            }
+        };
+        let before = self.before();
+        let (typed, diagnostics) = self.session.set_scope(expr, &Files::default(), &self.library);
+        self.draw(&diagnostics);
+        let Some(typed) = typed else { return Status::Wrong };
+        match self.scope_value(&typed, &text.base) {
+            Ok(value) => {
+                let text = text.text.split_whitespace().collect::<Vec<_>>().join(" ");
+                self.scope = Some(Sticky { text, value });
+                Status::Done
+            }
+            Err(status) => {
+                self.go_back(before);
+                status
+            }
+        }
+    }
+
+    pub fn clear_scope(&mut self) {
+        self.session.clear_scope();
+        self.scope = None;
+    }
+
+    pub fn draw(&self, diagnostics: &[Diagnostic]) {
+        let mut all: Vec<&Diagnostic> = diagnostics.iter().collect();
+        all.sort_by_key(|d| (d.span.file, d.span.start));
+        for diagnostic in all {
+            anstream::eprint!("{}", draw::text(&self.sources, diagnostic));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The prompt over a pipe, as a process: transcripts in tests/repl and the blocks of docs/repl.md marked `edge-repl`.
+//!
+//! The first line is a command line. Lines that begin with `> ` are entries, those with `. ` go on with the one above; what
+//! is printed stands below. `exit N` ends it. Both outputs are shown as they come, as on a terminal; ids are not.
+
+use crate::support;
+use std::fmt::Write as _;
+use std::io::{Read, Seek, Write};
+use std::process::{Command, Stdio};
+
+/// Ends what an entry prints: over a pipe nothing says to which entry an output belongs.
+const MARK: &str = "-- end of answer --";
+
+struct Transcript {
+    arguments: Vec<String>,
+    entries: Vec<String>,
+}
+
+fn read(text: &str) -> Transcript {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or("");
+    let command = first.strip_prefix("$ edge").unwrap_or_else(|| panic!("`$ edge ...` begins it, not `{first}`"));
+    let mut entries: Vec<String> = Vec::new();
+    for line in lines {
+        if let Some(entry) = line.strip_prefix("> ") {
+            entries.push(entry.to_string());
+        } else if let Some(more) = line.strip_prefix(". ").or((line == ".").then_some("")) {
+            let last = entries.last_mut().unwrap_or_else(|| panic!("`{line}` goes on with nothing"));
+            *last += &format!("\n{more}");
+        }
+    }
+    Transcript { arguments: command.split_whitespace().map(str::to_string).collect(), entries }
+}
+
+/// The transcript as it is now.
+fn play(text: &str) -> String {
+    let Transcript { arguments, entries } = read(text);
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(
+        folder.path().join("more.edge"),
+        "input n: Int\nfn twice(x: Int) -> Int { x * 2 }\nprint twice(n)\n",
+    )
+    .expect("a file in the folder");
+    let mut output = tempfile::tempfile().expect("a file");
+    let both = || Stdio::from(output.try_clone().expect("a handle of the file"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_edge"))
+        .args(&arguments)
+        .current_dir(folder.path())
+        .env_clear()
+        .env("HOME", folder.path())
+        .stdin(Stdio::piped())
+        .stdout(both())
+        .stderr(both())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    for entry in &entries {
+        // A `:quit` closes the pipe before its mark.
+        let _ = write!(stdin, "{entry}\n\n:echo {MARK}\n");
+    }
+    drop(stdin);
+    let status = child.wait().expect("the program ends");
+    let mut printed = String::new();
+    output.rewind().expect("a file");
+    output.read_to_string(&mut printed).expect("text");
+    let printed = printed.replace(&folder.path().display().to_string(), "FOLDER");
+    let ids = regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").expect("a pattern");
+    let printed = ids.replace_all(&printed, "ID");
+    let mark = format!("{MARK}\n");
+    let mut parts = printed.split(mark.as_str());
+    let mut out = format!("{}\n", text.lines().next().unwrap_or(""));
+    for entry in &entries {
+        for (i, line) in entry.lines().enumerate() {
+            let _ = writeln!(out, "{}{line}", if i == 0 { "> " } else { ". " });
+        }
+        out += parts.next().unwrap_or("");
+    }
+    // What came after the last entry.
+    out += &parts.collect::<String>();
+    let _ = writeln!(out, "exit {}", status.code().unwrap_or(-1));
+    out
+}
+
+#[test]
+fn transcripts() {
+    let bless = std::env::var_os("BLESS").is_some_and(|v| v != "0");
+    let files = support::files(&support::root().join("tests/repl"), "txt");
+    assert!(!files.is_empty());
+    let mut wrong = String::new();
+    for file in files {
+        let before = support::read(&file);
+        let now = play(&before);
+        if before == now {
+            continue;
+        }
+        if bless {
+            std::fs::write(&file, &now).expect("the file can be written");
+        } else {
+            let _ = writeln!(wrong, "== {}\n{}", file.display(), support::difference(&before, &now));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}\n`BLESS=1 cargo test` writes them");
+}

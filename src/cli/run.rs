@@ -108,6 +108,7 @@ pub struct Stage {
     defaults: eval::Policy,
     interrupt: watch::Receiver<bool>,
     name: Option<Arc<str>>,
+    grace: Duration,
 }
 
 /// What became of a program.
@@ -165,12 +166,19 @@ impl Stage {
             defaults,
             interrupt,
             name: None,
+            grace: GRACE,
         }
     }
 
     /// Under this name, so that a run can be repeated exactly. No two runs at the same sites may share one.
     pub fn named(mut self, name: &str) -> Stage {
         self.name = Some(name.into());
+        self
+    }
+
+    /// What is still being tidied is waited for so long at the end.
+    pub fn patient(mut self, grace: Duration) -> Stage {
+        self.grace = grace;
         self
     }
 
@@ -204,7 +212,7 @@ impl Stage {
         readers.push(summary.clone());
         let run = self.run(readers);
         let result = eval::run(program, inputs, &self.live(&run, approval)).await;
-        let owed = run.finish(GRACE).await;
+        let owed = run.finish(self.grace).await;
         let status = result.as_ref().map_or_else(status_of, |_| Status::Done);
         Ended { status, summary: summary.text(&owed), result, owed }
     }

@@ -66,6 +66,8 @@ pub struct RequestSeen {
     /// None while nothing was answered, and for ever when the answer was dropped.
     pub status: Option<u16>,
     pub fault: Option<Action>,
+    /// Who asks: to see that no site is shown what belongs to another.
+    pub token: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -342,6 +344,7 @@ impl Site {
             path: path_and_query(request).to_string(),
             status: None,
             fault,
+            token: request.headers.get("x-auth-token").and_then(|t| t.to_str().ok()).map(str::to_string),
         };
         let (forgotten, log) = &mut *lock(&self.log);
         log.push_back(seen);

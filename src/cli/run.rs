@@ -226,7 +226,7 @@ impl Stage {
     }
 
     pub fn planning(&self, run: &Arc<run::Run>) -> Planning {
-        Planning::new(run.clone(), self.files.clone(), self.guards.clone())
+        Planning::new(run.clone(), self.files.clone(), &self.guards)
     }
 }
 

@@ -32,12 +32,14 @@ impl Summary {
     pub fn text(&self, owed: &[Owed]) -> String {
         let mut out = String::new();
         let steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        for (key, step) in steps.iter().filter(|(_, s)| !s.sites.is_empty()) {
+        let owes = |key: &Key| owed.iter().any(|o| o.key == *key);
+        for (key, step) in steps.iter().filter(|(key, s)| !s.sites.is_empty() || owes(key)) {
             let state = match (&step.outcome, step.failed) {
                 (Some(outcome), _) if !outcome.is_empty() => {
                     format!("done at {}", sites_text(outcome, &self.inventory))
                 }
                 (Some(_), _) => "done".into(),
+                (None, _) if owes(key) => "not settled".into(),
                 (None, true) => "failed".into(),
                 (None, false) => "not done".into(),
             };
@@ -47,9 +49,7 @@ impl Summary {
             }
             for owed in owed.iter().filter(|o| o.key == *key) {
                 let sites = sites_text(&owed.sites, &self.inventory);
-                out += &format!(
-                    "  still to be tidied at {sites}: the site did not answer; look there for what carries `edge:`\n"
-                );
+                out += &format!("  owed at {sites}: look there for what carries `edge:`, and remove it\n");
             }
         }
         out

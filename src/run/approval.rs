@@ -1,13 +1,18 @@
 //! Approval covers the effects that the plan showed. What is more is asked for when it is about to be sent, or stops there.
 
+use super::trouble::Trouble;
 use edge_lang::eval::Step;
 use edge_lang::plan::{Beyond, Plan, PlannedEffect};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
+fn unapproved(why: String) -> Trouble {
+    Trouble::refused(why).help("`edge explain E0610` says more")
+}
+
 pub trait Approval: Send + Sync {
     /// Whether this effect may be sent; if not, why.
-    fn effect<'a>(&'a self, step: &'a Step, effect: &'a PlannedEffect) -> BoxFuture<'a, Result<(), String>>;
+    fn effect<'a>(&'a self, step: &'a Step, effect: &'a PlannedEffect) -> BoxFuture<'a, Result<(), Trouble>>;
 }
 
 /// Asks the user: true is yes.
@@ -23,7 +28,7 @@ pub struct ByPlan {
 }
 
 impl Approval for ByPlan {
-    fn effect<'a>(&'a self, step: &'a Step, effect: &'a PlannedEffect) -> BoxFuture<'a, Result<(), String>> {
+    fn effect<'a>(&'a self, step: &'a Step, effect: &'a PlannedEffect) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
             let beyond = match self.plan.approve(&step.key, effect) {
                 Ok(()) => return Ok(()),
@@ -35,14 +40,14 @@ impl Approval for ByPlan {
                 return Ok(());
             }
             let Some(ask) = &self.ask else {
-                return Err(format!("it was not approved: {}", beyond.words()));
+                return Err(unapproved(format!("it was not approved: {}", beyond.words())));
             };
             let _one_at_a_time = self.asking.lock().await;
             let question = format!("{} ({}). Do it?", (self.describe)(step, effect), beyond.words());
             let ask = ask.clone();
             // On a thread of its own: the other sites go on meanwhile.
             let approved = tokio::task::spawn_blocking(move || ask(&question)).await.unwrap_or(false);
-            if approved { Ok(()) } else { Err("it was not approved".into()) }
+            if approved { Ok(()) } else { Err(unapproved("it was not approved".into())) }
         })
     }
 }
@@ -51,7 +56,7 @@ impl Approval for ByPlan {
 pub struct Everything;
 
 impl Approval for Everything {
-    fn effect<'a>(&'a self, _: &'a Step, _: &'a PlannedEffect) -> BoxFuture<'a, Result<(), String>> {
+    fn effect<'a>(&'a self, _: &'a Step, _: &'a PlannedEffect) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

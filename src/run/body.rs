@@ -56,6 +56,8 @@ pub struct Body<'a> {
     pub made: bool,
     /// Until when it must be ready.
     pub deadline: Instant,
+    /// Until when the site may say that it is busy.
+    pub busy: Instant,
     pub waits: Waits<'a>,
     /// What `answer` said.
     pub answer: Option<Json>,
@@ -169,7 +171,7 @@ impl<'a> Body<'a> {
                     return Ok(());
                 }
                 AnswerKind::Absent if template.method == Method::Delete => return Ok(()),
-                AnswerKind::Busy if Instant::now() + pause < self.deadline => {
+                AnswerKind::Busy if Instant::now() + pause < self.busy => {
                     self.emit(EventKind::Waiting { site: self.site, why: said.complaint.message.clone() });
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(30));

@@ -8,13 +8,15 @@ use super::live::{patience, rules};
 use super::pursue::{Deed, Effect, Ended, Seen, pursue};
 use super::resolve::Copy;
 use super::trouble::Trouble;
-use edge_lang::eval::Step;
+use edge_lang::eval::{Key, Step};
 use edge_lang::library::render::Row;
-use edge_lang::model::{Observation, Placement, Pursuit, SiteId};
+use edge_lang::model::{Observation, Placement, Pursuit, SiteId, SiteSet};
 use edge_lang::types::Name;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What is copied, from where, to where.
 type CopyKey = (Name, SiteId, String, SiteId);
@@ -34,6 +36,7 @@ struct Shared {
 pub struct Made {
     pub row: Row,
     key: CopyKey,
+    of: Key,
 }
 
 impl Copies {
@@ -56,12 +59,12 @@ pub fn copy<'a>(
         let mut held = slot.lock().await;
         if let Some(shared) = held.as_mut() {
             shared.users += 1;
-            return Ok(Made { row: shared.row.clone(), key });
+            return Ok(Made { row: shared.row.clone(), key, of: step.key.clone() });
         }
         let effect = pursued(run, step, &copy, times).await?;
         let Some(row) = effect.row().cloned() else { return Err(Trouble::refused("the copy cannot be found")) };
         *held = Some(Shared { row: row.clone(), effect, users: 1 });
-        Ok(Made { row, key })
+        Ok(Made { row, key, of: step.key.clone() })
     })
 }
 
@@ -102,10 +105,22 @@ pub async fn release(run: &Arc<Run>, made: Made) {
     if shared.users > 0 {
         return;
     }
-    for _ in 0..3 {
-        if shared.effect.act(Deed::Undo).await == Seen::Observed(Observation::Undone) {
-            *held = None;
-            return;
+    let (mut pause, mut refusals) = (Duration::from_millis(200), 0);
+    let end = Instant::now() + RELEASE;
+    loop {
+        match shared.effect.act(Deed::Undo).await {
+            Seen::Observed(Observation::Undone) => break *held = None,
+            Seen::Observed(Observation::UndoRefused) => refusals += 1,
+            _ => {}
         }
+        if refusals >= 3 || Instant::now() + pause >= end {
+            // It stays, and is owed by the operation that it was made for.
+            return run.owe(run.debtor(), &made.of, SiteSet::from_iter([made.key.3]));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(15));
     }
 }
+
+/// How long the removal of a copy is tried.
+const RELEASE: Duration = Duration::from_secs(90);

@@ -100,7 +100,7 @@ async fn at_site(
                 let action = Action::Copy { from: copy.from, size: copy.size() };
                 let planned =
                     PlannedEffect::new(site, action, copy.resource.to_string(), copy.name().map(str::to_string));
-                approval.effect(step, &planned).await.map_err(Trouble::refused)?;
+                approval.effect(step, &planned).await?;
                 rows.push(copies::copy(run, step, copy, times(step)).await?.row);
             }
         }

@@ -43,6 +43,8 @@ pub struct Times {
     pub answer: Duration,
     /// Until what was accepted is ready.
     pub ready: Duration,
+    /// As long as a site may say that it is busy.
+    pub busy: Duration,
     /// Between two probes that close a site without a ticket.
     pub quiet: Duration,
 }
@@ -73,6 +75,8 @@ pub struct SiteEffect {
     /// It changed what was there, so that undoing it puts that back.
     changed: bool,
     ticket: Option<Row>,
+    /// A ticket may have been made of which no answer told.
+    ticket_lost: bool,
     copies: Vec<copies::Made>,
     approval: Option<Arc<dyn Approval>>,
     pub answer: Option<Json>,
@@ -120,6 +124,7 @@ impl SiteEffect {
             made: false,
             changed: false,
             ticket: None,
+            ticket_lost: false,
             copies: Vec::new(),
             approval: None,
             answer: None,
@@ -356,6 +361,7 @@ impl SiteEffect {
             existed: false,
             made: resumed,
             deadline: Instant::now() + self.times.ready,
+            busy: Instant::now() + self.times.busy,
             waits: Waits::default(),
             answer: None,
         };
@@ -416,9 +422,11 @@ impl SiteEffect {
         }
         let Some(name) = self.name() else { return Ok(()) };
         let taken = instance.named(resource, &name).await?;
-        let Some(row) = taken.first() else { return Ok(()) };
+        let unique = resource.named.as_ref().is_some_and(|n| n.unique);
+        let ours = |row: &&Row| !unique && row.id.as_ref().is_some_and(|id| self.run.has_made(self.at, id));
+        let Some(row) = taken.iter().find(|row| !ours(row)) else { return Ok(()) };
         let id = row.id.as_deref().unwrap_or("?");
-        let message = format!("a {} named `{name}` is there already ({id})", resource.name);
+        let message = format!("{} named `{name}` is there already ({id})", with_article(&resource.name));
         Err(Trouble::refused(message).help(format!("`{}.ensure` accepts what is there", resource.name)))
     }
 
@@ -507,11 +515,14 @@ impl SiteEffect {
 
     /// It is there and good.
     async fn there(&mut self) -> Observation {
-        self.drop_ticket().await;
+        self.drop_ticket();
         self.refused = false;
         let id = self.row.as_ref().and_then(|r| r.id.clone()).unwrap_or_default();
         let status = self.row.as_ref().and_then(|r| r.fields.get("status")).and_then(Json::as_str).map(str::to_string);
         let status = status.map(|s| format!(", {s}")).unwrap_or_default();
+        if self.made {
+            self.run.note_made(self.at, &id);
+        }
         let entry = Entry::There { key: self.step.key.clone(), site: self.atom, id: id.clone() };
         // If this is lost, the site is merely unknown again.
         let _ = self.run.journal.record(entry).await;
@@ -522,6 +533,10 @@ impl SiteEffect {
             (false, true) => format!("{done}{status} ({id})"),
             (false, false) => format!("already there{status} ({id})"),
         };
+        // Of a copy, its user tells.
+        if matches!(self.what, What::Bridge(_)) {
+            return Observation::Done;
+        }
         let (site, what) = (self.atom, self.word.clone());
         self.emit(if self.made || self.changed {
             EventKind::There { site, what }
@@ -549,8 +564,10 @@ impl SiteEffect {
             Observation::Broken => EventKind::Broken { site, why },
             _ => EventKind::Refused { site, why },
         });
+        if self.refused {
+            self.drop_ticket();
+        }
         if observation == Observation::Refused {
-            self.drop_ticket().await;
             let _ = self.run.journal.record(Entry::Absent { key: self.step.key.clone(), site }).await;
         }
         observation
@@ -566,10 +583,7 @@ impl SiteEffect {
         if let Some(id) = self.subject.as_ref().and_then(|r| r.id.clone()) {
             effect = effect.id(id);
         }
-        approval
-            .effect(&self.step, &effect)
-            .await
-            .map_err(|why| Trouble::refused(why).help("`edge explain E0610` says more"))
+        approval.effect(&self.step, &effect).await
     }
 
     // ---- tickets ----------------------------------------------------------------------------------------------
@@ -591,7 +605,15 @@ impl SiteEffect {
         }
         let Ok(ingredient) = instance.resource(&fence.resource) else { return Ok(()) };
         let Some(create) = ingredient.ops.get("create") else { return Ok(()) };
-        let name = format!("edge-{}", self.identity());
+        let name = self.ticket_name();
+        if self.ticket_lost
+            && let Some(row) = instance.named(ingredient, &name).await?.into_iter().next()
+        {
+            self.ticket_lost = false;
+            known.args.insert(param.clone(), resolve::record(row.clone()));
+            self.ticket = Some(row);
+            return Ok(());
+        }
         let mut with = Known { args: Fields::from_iter([("name".into(), name.clone().into())]), ..instance.known() };
         let given = |n: &str| n == "name";
         with.version = render::version_for_write(instance.service(), ingredient, create, given, instance.offered())?;
@@ -614,6 +636,7 @@ impl SiteEffect {
             existed: false,
             made: false,
             deadline: Instant::now() + self.times.answer,
+            busy: Instant::now() + self.times.answer,
             waits: Waits::default(),
             answer: None,
         };
@@ -625,20 +648,54 @@ impl SiteEffect {
                 Ok(())
             }
             Err(Stop::NotReached(t)) => Err(t),
-            // Whether it was made is not known, so it cannot be used; it is harmless, and removed with the next one by name.
-            Err(Stop::Silent(t)) => Err(Trouble { kind: Kind::NotReached, ..t }),
+            // Whether it was made is not known. It is harmless, and its name tells whose it is.
+            Err(Stop::Silent(t)) => {
+                self.ticket_lost = true;
+                Err(Trouble { kind: Kind::NotReached, ..t })
+            }
             // The site makes none (a quota): the site is closed by quiet then.
             Err(Stop::Refused(_) | Stop::Broken(_)) => Ok(()),
         }
     }
 
-    /// The request was answered: nobody needs the ticket any more.
-    async fn drop_ticket(&mut self) {
-        if let Some(ticket) = self.ticket.take()
-            && let Err(trouble) = self.destroy(&ticket).await
-        {
-            tracing::warn!(target: "edge", site = %self.run.inventory.name(self.at), "ticket left behind: {}", trouble.message);
-        }
+    fn ticket_name(&self) -> String {
+        format!("edge-{}", self.identity())
+    }
+
+    /// The request was answered: nobody needs the ticket any more, and nobody waits until it is gone.
+    fn drop_ticket(&mut self) {
+        let lost = std::mem::take(&mut self.ticket_lost).then(|| self.ticket_name());
+        let ticket = self.ticket.take();
+        let Some(instance) = self.instance.clone().filter(|_| ticket.is_some() || lost.is_some()) else { return };
+        let (run, key, site) = (self.run.clone(), self.step.key.clone(), self.atom);
+        let (resource, time) = (self.resource.clone(), self.times.answer);
+        let work = async move {
+            let Ok(resource) = instance.resource(&resource) else { return };
+            let Some(fence) = &resource.fence else { return };
+            let Ok(ingredient) = instance.resource(&fence.resource) else { return };
+            let mut pause = Duration::from_millis(500);
+            for _ in 0..8 {
+                let gone = async {
+                    let mut all: Vec<Row> = ticket.iter().cloned().collect();
+                    if let Some(name) = &lost {
+                        all.extend(instance.named(ingredient, name).await?);
+                    }
+                    for row in &all {
+                        super::remove::delete(&run, &key, site, &instance, ingredient, row, time).await?;
+                    }
+                    Ok::<_, Trouble>(())
+                };
+                match gone.await {
+                    Ok(()) => return,
+                    Err(trouble) => {
+                        tracing::warn!(target: "edge", site = %instance.site_name, "a ticket stays: {}", trouble.message);
+                    }
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(15));
+            }
+        };
+        self.run.background(work);
     }
 
     async fn destroy(&mut self, ticket: &Row) -> Result<(), Trouble> {
@@ -705,6 +762,7 @@ impl SiteEffect {
             existed: false,
             made: false,
             deadline: Instant::now() + self.times.answer,
+            busy: Instant::now() + self.times.answer,
             waits: Waits::default(),
             answer: None,
         };
@@ -746,22 +804,58 @@ impl SiteEffect {
         let probed = self.look().await;
         match probed {
             Ok(None) => {
-                self.emit(EventKind::NotFound { site: self.atom });
+                // What is there and differs is no news: it is about to be changed.
+                if !matches!(self.what, What::Ensure) || self.row.is_none() {
+                    self.emit(EventKind::NotFound { site: self.atom });
+                }
                 Seen::Observed(Observation::Absent)
             }
             Ok(Some(Ok(()))) => {
                 self.emit(EventKind::Found { site: self.atom });
-                let _ = self.there().await;
+                self.there().await;
                 Seen::Observed(Observation::Found)
             }
             Ok(Some(Err(Stop::Broken(trouble)))) => {
                 self.word = trouble.message.clone();
                 self.help = trouble.help;
                 self.refused = true;
+                self.drop_ticket();
                 self.emit(EventKind::Broken { site: self.atom, why: trouble.message });
                 Seen::Observed(Observation::Broken)
             }
             Ok(Some(Err(Stop::NotReached(t) | Stop::Silent(t) | Stop::Refused(t)))) | Err(t) => self.unanswered(t),
+        }
+    }
+
+    /// Whether something is there, to be removed: it need not be good.
+    async fn find(&mut self) -> Seen {
+        let found = async {
+            let instance = self.open().await?;
+            let resource = instance.resource(&self.resource)?;
+            let op = operation(resource, &self.operation)?;
+            if self.subject.is_some() || matches!(self.what, What::Ensure) {
+                return Ok(self.look().await?.is_some());
+            }
+            self.arguments(op).await?;
+            let known = self.known(&instance, resource, op)?;
+            let found = self.find_ours(&instance, resource, &known).await?;
+            let there = found.is_some();
+            if there {
+                self.row = found;
+                self.made = true;
+            }
+            Ok::<_, Trouble>(there)
+        };
+        match found.await {
+            Ok(true) => {
+                self.emit(EventKind::Found { site: self.atom });
+                Seen::Observed(Observation::Found)
+            }
+            Ok(false) => {
+                self.emit(EventKind::NotFound { site: self.atom });
+                Seen::Observed(Observation::Absent)
+            }
+            Err(trouble) => self.unanswered(trouble),
         }
     }
 
@@ -873,6 +967,11 @@ impl SiteEffect {
                 self.row = self.subject.clone();
                 self.made = false;
                 self.changed = false;
+                // Why it was refused or broken is worth more than that it is gone.
+                if !self.refused {
+                    self.word = what.clone();
+                }
+                self.drop_ticket();
                 self.emit(EventKind::Undone { site: self.atom, what });
                 self.release().await;
                 Seen::Observed(Observation::Undone)
@@ -947,6 +1046,7 @@ impl SiteEffect {
                     existed: false,
                     made: false,
                     deadline: Instant::now() + self.times.ready,
+                    busy: Instant::now() + self.times.busy,
                     waits: Waits::default(),
                     answer: None,
                 };
@@ -966,6 +1066,7 @@ impl Effect for SiteEffect {
             match deed {
                 Deed::Send => Seen::Observed(self.send().await),
                 Deed::Probe => self.probe().await,
+                Deed::Look => self.find().await,
                 Deed::Fence => self.fence().await,
                 Deed::Quiet => self.quiet().await,
                 Deed::Undo => self.undo().await,
@@ -1019,6 +1120,12 @@ fn operation<'a>(resource: &'a Resource, name: &str) -> Result<&'a Op, Trouble> 
         .ops
         .get(name)
         .ok_or_else(|| Trouble::refused(format!("{} has no `{name}` at sites of this kind", resource.name)))
+}
+
+/// `an image`.
+pub fn with_article(name: &str) -> String {
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {name}")
 }
 
 /// `stop` was done: `stop done`; regular verbs get their ending.

@@ -5,7 +5,7 @@ use super::approval::Approval;
 use super::effect::{SiteEffect, Times, What};
 use super::event::EventKind;
 use super::instance::Instance;
-use super::live::{patience, times, title};
+use super::live::{Pursued, patience, times, title};
 use super::pursue::{Deed, Effect, Patience, Seen};
 use super::trouble::{Kind, Trouble};
 use super::{Run, codes, remove, rows};
@@ -14,7 +14,7 @@ use edge_lang::library::render::Row;
 use edge_lang::model::{Observation, Placement, SiteId, SiteSet};
 use edge_lang::plan::{Action, PlannedEffect};
 use futures_util::stream::{self, StreamExt};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -38,7 +38,7 @@ pub async fn perform(
         }
     });
     let ended: Vec<_> = stream::iter(works).buffer_unordered(patience.parallel).collect().await;
-    let mut effects = HashMap::new();
+    let mut effects = BTreeMap::new();
     let (mut done, mut left, mut owed) = (SiteSet::new(), Vec::new(), false);
     for (site, effect, ended) in ended {
         match ended {
@@ -56,7 +56,7 @@ pub async fn perform(
     done = done.difference(&lost);
     if left.is_empty() || tolerated(&step.placement, &done) {
         run.events.emit(Some(&step.key), EventKind::Done { outcome: done.clone() });
-        return Ok(rows::value(run, step, &[(done, effects)]));
+        return Ok(rows::value(run, step, &[Pursued { effects, unknown: SiteSet::new() }]));
     }
     left.sort_by_key(|(s, _)| *s);
     let message = match done.is_empty() {
@@ -126,7 +126,7 @@ async fn approved(step: &Step, site: SiteId, row: &Row, approval: &Arc<dyn Appro
     if let Some(id) = &row.id {
         planned = planned.id(id.clone());
     }
-    approval.effect(step, &planned).await.map_err(|why| Trouble::refused(why).help("`edge explain E0610` says more"))
+    approval.effect(step, &planned).await
 }
 
 async fn delete(run: &Arc<Run>, step: &Step, site: SiteId, row: &Row, times: Times) -> Result<(), Trouble> {

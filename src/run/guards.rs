@@ -4,22 +4,30 @@
 use super::approval::Approval;
 use super::trouble::Trouble;
 use crate::config;
-use edge_lang::eval::Step;
+use edge_lang::eval::{Key, Step};
 use edge_lang::inventory::Inventory;
 use edge_lang::model::SiteId;
 use edge_lang::plan::PlannedEffect;
 use futures_util::future::BoxFuture;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 #[derive(Debug, Default)]
 pub struct Guards {
     by_site: BTreeMap<Arc<str>, config::Guards>,
-    /// How many of each operation this run has begun at each site.
-    begun: Mutex<HashMap<(SiteId, String), u64>>,
+    /// What this run has begun of each operation at each site; what is begun again counts once.
+    begun: Mutex<HashMap<(SiteId, String), HashSet<Begun>>>,
 }
 
+/// The step, and the thing that it is about.
+type Begun = (Key, Option<String>);
+
 impl Guards {
+    /// The same rules, for a run of which nothing has begun.
+    pub fn anew(&self) -> Guards {
+        Guards::new(self.by_site.clone())
+    }
+
     pub fn new(by_site: BTreeMap<Arc<str>, config::Guards>) -> Guards {
         Guards { by_site, begun: Mutex::default() }
     }
@@ -42,17 +50,19 @@ impl Guards {
     }
 
     /// Counts one more of the operation against the site's limits.
-    fn count(&self, step: &Step, site: SiteId, inventory: &Inventory) -> Result<(), Trouble> {
+    pub fn count(&self, step: &Step, effect: &PlannedEffect, inventory: &Inventory) -> Result<(), Trouble> {
+        let site = effect.site;
         self.check(step, site, inventory)?;
         let Some((name, guards)) = self.of(site, &step.service, inventory) else { return Ok(()) };
         let mut begun = self.begun.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         for key in [format!("{}.{}", step.resource, step.operation), step.resource.to_string()] {
             let Some(limit) = guards.limits.get(&key) else { continue };
-            let count = begun.entry((site, key.clone())).or_default();
-            if *count >= *limit {
+            let all = begun.entry((site, key.clone())).or_default();
+            let this = (step.key.clone(), effect.id.clone());
+            if !all.contains(&this) && all.len() as u64 >= *limit {
                 return Err(forbidden(format!("{name} allows {limit} of `{key}` in one run")));
             }
-            *count += 1;
+            all.insert(this);
         }
         Ok(())
     }
@@ -70,9 +80,9 @@ pub struct Guarded {
 }
 
 impl Approval for Guarded {
-    fn effect<'a>(&'a self, step: &'a Step, effect: &'a PlannedEffect) -> BoxFuture<'a, Result<(), String>> {
+    fn effect<'a>(&'a self, step: &'a Step, effect: &'a PlannedEffect) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
-            self.guards.count(step, effect.site, &self.inventory).map_err(|t| t.message)?;
+            self.guards.count(step, effect, &self.inventory)?;
             self.then.effect(step, effect).await
         })
     }

@@ -13,7 +13,7 @@ use edge_lang::library::{Resource, Source};
 use edge_lang::model::{Fence, Observation, Overlap, Placement, Pursuit, Rules, SiteId, SiteSet};
 use edge_lang::span::Span;
 use futures_util::future::{BoxFuture, join_all};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,6 +24,13 @@ pub struct Live {
     files: super::files::Files,
     /// Asked before an effect that the plan did not show.
     approval: Arc<dyn super::approval::Approval>,
+}
+
+/// An operation that is done: what it made at the sites of its outcome, and where nobody knows.
+#[derive(Default)]
+pub struct Pursued {
+    pub effects: BTreeMap<SiteId, SiteEffect>,
+    pub unknown: SiteSet,
 }
 
 /// Without `timeout`: how long a site in trouble is waited for, and something to get ready.
@@ -59,14 +66,14 @@ impl Live {
             }
         }
         if let Some(failure) = Failure::together(failures) {
-            for (_, done) in effects {
-                self.take_back(done.into_values()).await;
+            for done in effects {
+                self.take_back(done.effects.into_values()).await;
             }
             run.events.emit(Some(&step.key), EventKind::Failed { message: failure.message.clone() });
             return Err(failure);
         }
         let value = rows::value(run, &step, &effects);
-        let done: Vec<SiteEffect> = effects.into_iter().flat_map(|(_, e)| e.into_values()).collect();
+        let done: Vec<SiteEffect> = effects.into_iter().flat_map(|e| e.effects.into_values()).collect();
         self.completed().entry(step.key.clone()).or_default().extend(done);
         Ok(value)
     }
@@ -76,11 +83,7 @@ impl Live {
     }
 
     /// One pursuit: an effect at each site of the placement, about at most one thing there.
-    async fn pursue(
-        &self,
-        step: Arc<Step>,
-        subjects: HashMap<SiteId, Row>,
-    ) -> Result<(SiteSet, HashMap<SiteId, SiteEffect>), Failure> {
+    async fn pursue(&self, step: Arc<Step>, subjects: HashMap<SiteId, Row>) -> Result<Pursued, Failure> {
         let run = &self.run;
         let named = step.subject.as_ref().and_then(|s| step.arguments.get(s));
         let placement = match named {
@@ -104,9 +107,16 @@ impl Live {
                     .approved_by(approval.clone())
             }
         };
-        let Told { ended, effects } = pursue(run, &step.key, pursuit, make, patience(&step)).await;
+        let Told { ended, effects, unknown } = pursue(run, &step.key, pursuit, make, patience(&step)).await;
         match ended {
-            Ended::Done(outcome) => Ok((outcome, effects)),
+            Ended::Done(outcome) => {
+                run.events.emit(Some(&step.key), EventKind::Done { outcome: outcome.clone() });
+                Ok(Pursued { effects, unknown })
+            }
+            // What was copied for it and could not be removed again.
+            Ended::Failed if !run.owed_of(&step.key).is_empty() => {
+                Err(failure(run, &step, Ended::Unsettled(run.owed_of(&step.key)), &effects))
+            }
             ended => Err(failure(run, &step, ended, &effects)),
         }
     }
@@ -168,6 +178,7 @@ impl Host for Live {
     fn undo(&self, steps: Vec<Key>) -> BoxFuture<'_, Result<String, Failure>> {
         Box::pin(async move {
             let mut said = Vec::new();
+            let mut failures = Vec::new();
             for key in steps {
                 let Some(effects) = self.completed().remove(&key) else { continue };
                 let names: Vec<&str> = effects.iter().map(|e| self.run.inventory.name(e.atom())).collect();
@@ -177,11 +188,18 @@ impl Host for Live {
                 if !left.is_empty() {
                     let mut failure = Failure::new(&codes::NOT_UNDONE, key.call, format!("{what} could not be undone"));
                     failure.sites = left;
-                    return Err(failure.kind(FailureKind::Owed));
+                    failures.push(failure.kind(FailureKind::Owed));
+                    // The others are taken back all the same, as far as they can be.
+                    continue;
                 }
                 said.push(format!("{what} at {where_to}"));
             }
-            Ok(said.join(", then "))
+            let said = said.join(", then ");
+            match Failure::together(failures) {
+                Some(failure) if said.is_empty() => Err(failure),
+                Some(failure) => Err(failure.help(format!("taken back: {said}"))),
+                None => Ok(said),
+            }
         })
     }
 
@@ -253,7 +271,8 @@ pub fn rules(resource: &Resource, ensure: bool, overlap: bool) -> Rules {
 
 pub fn times(step: &Step) -> Times {
     let ready = step.policy.timeout.unwrap_or(READY);
-    Times { answer: step.policy.timeout.map_or(ANSWER, |t| t.min(ANSWER)), ready, quiet: QUIET }
+    let busy = step.policy.timeout.unwrap_or(PATIENCE);
+    Times { answer: step.policy.timeout.map_or(ANSWER, |t| t.min(ANSWER)), ready, busy, quiet: QUIET }
 }
 
 pub fn patience(step: &Step) -> Patience {
@@ -288,9 +307,13 @@ pub fn title(step: &Step, inventory: &Inventory) -> String {
 }
 
 /// What is told when an operation did not come to its verdict.
-fn failure(run: &Run, step: &Step, ended: Ended, effects: &HashMap<SiteId, SiteEffect>) -> Failure {
+fn failure(run: &Run, step: &Step, ended: Ended, effects: &BTreeMap<SiteId, SiteEffect>) -> Failure {
     let title = title(step, &run.inventory);
     let folded = |sites: &SiteSet| edge_lang::eval::sites_text(sites, &run.inventory);
+    let open = match &ended {
+        Ended::Unsettled(owed) | Ended::Interrupted(owed) => owed.clone(),
+        _ => SiteSet::new(),
+    };
     let mut failure = match ended {
         Ended::Failed | Ended::Done(_) => {
             Failure::new(&codes::FAILED, step.span, format!("{title} failed, and nothing of it is left"))
@@ -317,11 +340,11 @@ fn failure(run: &Run, step: &Step, ended: Ended, effects: &HashMap<SiteId, SiteE
             Failure::new(&codes::JOURNAL, step.span, format!("the journal cannot be written: {why}"))
         }
     };
-    let mut sites: Vec<&SiteEffect> = effects.values().filter(|e| !e.word.is_empty()).collect();
-    sites.sort_by_key(|e| e.atom());
-    for effect in &sites {
-        failure.sites.push((effect.atom(), effect.word.clone()));
-    }
+    let sites: Vec<&SiteEffect> = effects.values().filter(|e| !e.word.is_empty()).collect();
+    let silent: SiteSet = open.difference(&sites.iter().map(|e| e.atom()).collect());
+    failure.sites.extend(sites.iter().map(|e| (e.atom(), e.word.clone())));
+    failure.sites.extend(silent.iter().map(|s| (s, "it was being asked".to_string())));
+    failure.sites.sort_by_key(|(s, _)| *s);
     // The same help from many sites is said once.
     let mut helps: Vec<String> = sites.iter().filter_map(|e| e.help.clone()).collect();
     helps.dedup();

@@ -36,14 +36,16 @@ use crate::drivers::{self, Session};
 use edge_lang::eval::{Key, Policy};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::Library;
+use edge_lang::library::render::Fields;
 use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::types::Name;
 use event::Events;
 use futures_util::future::BoxFuture;
 use journal::Journal;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -70,11 +72,15 @@ pub struct Run {
     /// What the inventory says where the program says nothing.
     pub defaults: Policy,
     copies: copies::Copies,
-    /// Of a plan: what would be there by now.
-    planned: Mutex<HashSet<(Name, SiteId, String)>>,
+    /// Of a plan: what would be there by now, as far as it is known.
+    planned: Mutex<HashMap<(Name, SiteId, String), Fields>>,
+    made: Mutex<HashSet<(SiteId, String)>>,
     began: Instant,
     interrupt: watch::Receiver<bool>,
-    background: Mutex<JoinSet<Option<Owed>>>,
+    background: Mutex<JoinSet<()>>,
+    /// What is open, by who owes it.
+    open: Mutex<BTreeMap<u64, Owed>>,
+    debtors: AtomicU64,
 }
 
 /// What an operation still has to remove, and where.
@@ -110,21 +116,30 @@ impl Run {
             defaults,
             copies: copies::Copies::default(),
             planned: Mutex::default(),
+            made: Mutex::default(),
             began: Instant::now(),
             interrupt,
             background: Mutex::new(JoinSet::new()),
+            open: Mutex::default(),
+            debtors: AtomicU64::new(0),
         })
     }
 
-    fn plan_name(&self, resource: &Name, site: SiteId, name: &str) {
+    fn plan_name(&self, resource: &Name, site: SiteId, name: &str, fields: Fields) {
         let mut planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        planned.insert((resource.clone(), site, name.to_string()));
+        planned.entry((resource.clone(), site, name.to_string())).or_default().extend(fields);
+    }
+
+    /// What an earlier step of the plan makes it to be.
+    fn planned(&self, resource: &str, site: SiteId, name: &str) -> Option<Fields> {
+        let planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        planned.get(&(resource.into(), site, name.to_string())).cloned()
     }
 
     /// Whether an earlier step of the plan makes it.
     fn is_planned(&self, resource: &str, site: SiteId, name: &str) -> bool {
         let planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        !planned.is_empty() && planned.contains(&(resource.into(), site, name.to_string()))
+        !planned.is_empty() && planned.contains_key(&(resource.into(), site, name.to_string()))
     }
 
     pub fn elapsed(&self) -> Duration {
@@ -145,23 +160,58 @@ impl Run {
     }
 
     /// Work that statements do not wait for.
-    fn background(&self, work: impl Future<Output = Option<Owed>> + Send + 'static) {
+    fn background(&self, work: impl Future<Output = ()> + Send + 'static) {
         let mut background = self.background.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         background.spawn(work);
     }
 
     /// Waits for what is still being tidied, as long as `grace`; gives what is owed then.
     pub async fn finish(&self, grace: Duration) -> Vec<Owed> {
-        let mut background = {
-            let mut held = self.background.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            std::mem::take(&mut *held)
-        };
-        let mut owed = Vec::new();
         let end = Instant::now() + grace;
-        while let Ok(Some(joined)) = tokio::time::timeout_at(end, background.join_next()).await {
-            owed.extend(joined.ok().flatten());
+        // Tidying may begin further work.
+        loop {
+            let mut background = {
+                let mut held = self.background.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                std::mem::take(&mut *held)
+            };
+            if background.is_empty() {
+                break;
+            }
+            while let Ok(Some(_)) = tokio::time::timeout_at(end, background.join_next()).await {}
+            background.abort_all();
         }
-        background.abort_all();
-        owed
+        self.open().values().cloned().collect()
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Owed>> {
+        self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn debtor(&self) -> u64 {
+        self.debtors.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// From now on this is all that `debtor` owes; nothing, when the set is empty.
+    fn owe(&self, debtor: u64, key: &Key, sites: SiteSet) {
+        match sites.is_empty() {
+            true => self.open().remove(&debtor),
+            false => self.open().insert(debtor, Owed { key: key.clone(), sites }),
+        };
+    }
+
+    /// Where something of a step is open.
+    fn owed_of(&self, key: &Key) -> SiteSet {
+        let mut all = SiteSet::new();
+        self.open().values().filter(|o| o.key == *key).for_each(|o| all.add(&o.sites));
+        all
+    }
+
+    /// A thing that this run made: its own name is not taken by it.
+    fn note_made(&self, site: SiteId, id: &str) {
+        self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert((site, id.to_string()));
+    }
+
+    fn has_made(&self, site: SiteId, id: &str) -> bool {
+        self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&(site, id.to_string()))
     }
 }

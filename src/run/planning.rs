@@ -3,6 +3,7 @@
 //! It resolves names and copies as a run does, so that a mistake that a site would refuse (an unknown flavor, a taken
 //! name) is known before anything is sent. A site that does not answer is noted, and decided about in the run.
 
+use super::effect::with_article;
 use super::instance::Instance;
 use super::live::{any_resource, prepared, times};
 use super::resolve::{self, Spot};
@@ -27,12 +28,15 @@ pub struct Planning {
     run: Arc<Run>,
     files: super::files::Files,
     plan: Mutex<Plan>,
-    guards: Arc<guards::Guards>,
+    guards: guards::Guards,
 }
 
+/// What a step would do at a site.
+type Looked = Result<Vec<PlannedEffect>, Trouble>;
+
 impl Planning {
-    pub fn new(run: Arc<Run>, files: super::files::Files, guards: Arc<guards::Guards>) -> Planning {
-        Planning { run, files, plan: Mutex::default(), guards }
+    pub fn new(run: Arc<Run>, files: super::files::Files, guards: &guards::Guards) -> Planning {
+        Planning { run, files, plan: Mutex::default(), guards: guards.anew() }
     }
 
     pub fn into_plan(self) -> Plan {
@@ -66,7 +70,7 @@ impl Planning {
                 let sites: Vec<SiteId> = aimed.iter().filter(|s| layer.is_empty() || layer.contains_key(s)).collect();
                 let looked = join_all(sites.iter().map(|s| self.at_site(&step, *s, layer.get(s)))).await;
                 for (site, looked) in sites.into_iter().zip(looked) {
-                    match looked {
+                    match looked.and_then(|found| self.within_limits(&step, found)) {
                         Ok(found) => effects.extend(found),
                         Err(trouble) => {
                             effects.push(troubled(&step, site, &trouble));
@@ -77,6 +81,19 @@ impl Planning {
             }
         } else {
             let order = super::prefer::order(run, &step, &step.placement).await?;
+            let mut known = HashMap::new();
+            if step.kind == StepKind::Ensure {
+                // Where the placement holds of what is there, nothing is sent.
+                let all: Vec<SiteId> = step.placement.sites().iter().collect();
+                let looked = join_all(all.iter().map(|s| self.at_site(&step, *s, None))).await;
+                known.extend(all.into_iter().zip(looked));
+                let lacks = |looked: &Looked| !looked.as_ref().is_ok_and(|l| l.iter().all(|e| !e.action.changes()));
+                let lacking: SiteSet = known.iter().filter(|(_, l)| lacks(l)).map(|(s, _)| *s).collect();
+                if let Ok(Some(there)) = step.placement.first_minimal(&SiteSet::new(), &lacking, &order) {
+                    known.retain(|site, _| there.contains(*site));
+                    refused = step.placement.sites().difference(&there);
+                }
+            }
             // The first outcome that no site refuses; those that are refused are shown with it.
             loop {
                 let candidate = step.placement.first_minimal(&SiteSet::new(), &refused, &order);
@@ -86,11 +103,21 @@ impl Planning {
                     Err(tangled) => return Err(Failure::new(&codes::FAILED, step.at, tangled.to_string())),
                 };
                 let fresh: Vec<SiteId> = candidate.iter().filter(|s| !aimed.contains(*s)).collect();
-                let looked = join_all(fresh.iter().map(|s| self.at_site(&step, *s, None))).await;
+                let looked = join_all(fresh.iter().map(|s| {
+                    let known = known.remove(s);
+                    let step = &step;
+                    async move {
+                        match known {
+                            Some(known) => known,
+                            None => self.at_site(step, *s, None).await,
+                        }
+                    }
+                }))
+                .await;
                 let mut again = false;
                 for (site, looked) in fresh.into_iter().zip(looked) {
                     aimed.insert(site);
-                    match looked {
+                    match looked.and_then(|found| self.within_limits(&step, found)) {
                         Ok(found) => effects.extend(found),
                         Err(trouble) => {
                             effects.push(troubled(&step, site, &trouble));
@@ -116,12 +143,19 @@ impl Planning {
         for effect in effects.iter().filter(|e| e.action == Action::Create) {
             let at = run.inventory.instance(effect.site, &step.service).unwrap_or(effect.site);
             if let Some(name) = &effect.name {
-                run.plan_name(&step.resource, at, name);
+                run.plan_name(&step.resource, at, name, Fields::new());
             }
         }
         let value = self.pending(&step, &aimed, &effects);
         self.plan().step(&step, effects, &run.inventory);
         Ok(value)
+    }
+
+    fn within_limits(&self, step: &Step, effects: Vec<PlannedEffect>) -> Looked {
+        for effect in effects.iter().filter(|e| e.resource == *step.resource && e.action.changes()) {
+            self.guards.count(step, effect, &self.run.inventory)?;
+        }
+        Ok(effects)
     }
 
     /// What would be done at sites that are not aimed at first, as the step itself says.
@@ -144,7 +178,7 @@ impl Planning {
     }
 
     /// What the step would do at one site.
-    async fn at_site(&self, step: &Step, atom: SiteId, subject: Option<&Row>) -> Result<Vec<PlannedEffect>, Trouble> {
+    async fn at_site(&self, step: &Step, atom: SiteId, subject: Option<&Row>) -> Looked {
         let run = &self.run;
         self.guards.check(step, atom, &run.inventory)?;
         let at = run.inventory.instance(atom, &step.service).unwrap_or(atom);
@@ -198,7 +232,9 @@ impl Planning {
         let name = by.and_then(|by| args.get(by)).and_then(|n| n.as_str()).map(str::to_string);
         let own = match (step.kind, subject) {
             (StepKind::Ensure, _) => {
+                let planned = name.as_ref().and_then(|n| run.planned(&step.resource, at, n));
                 let found = match &name {
+                    _ if planned.is_some() => planned.map(|fields| Row { id: None, fields }),
                     Some(name) if !resource.is_link() => instance.find(resource, name).await?,
                     _ => instance.read(resource, args.clone(), args.clone()).await.unwrap_or(None),
                 };
@@ -224,7 +260,7 @@ impl Planning {
                     && let Some(taken) = instance.named(resource, name).await?.first()
                 {
                     let id = taken.id.as_deref().unwrap_or("?");
-                    let message = format!("a {} named `{name}` is there already ({id})", resource.name);
+                    let message = format!("{} named `{name}` is there already ({id})", with_article(&resource.name));
                     return Err(
                         Trouble::refused(message).help(format!("`{}.ensure` accepts what is there", resource.name))
                     );
@@ -232,6 +268,14 @@ impl Planning {
                 named(Action::Create, name.as_deref(), None)
             }
         };
+        if let (Some(name), Action::Create | Action::Change { .. }) = (&name, &own.action) {
+            run.plan_name(&step.resource, at, name, args.clone());
+        }
+        for copy in resolved.copies() {
+            if let Some(name) = copy.name() {
+                run.plan_name(&copy.resource, copy.to, name, copy.row.fields.clone());
+            }
+        }
         Ok(copies.into_iter().chain([own]).collect())
     }
 

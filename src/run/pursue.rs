@@ -4,14 +4,14 @@
 //! unreachable) is tried again after growing pauses; at the time limit it is given up, or the operation stops and says
 //! what is owed where. The hard idea: nothing in this file decides anything about the placement.
 
+use super::Run;
 use super::event::EventKind;
 use super::journal::Entry;
-use super::{Owed, Run};
 use edge_lang::eval::{Key, Unreachable};
-use edge_lang::model::{Action, Observation, Pursuit, SiteId, SiteSet};
+use edge_lang::model::{Action, Observation, Pursuit, SiteId, SiteSet, Standing, State};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -21,7 +21,10 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
     Send,
+    /// Look for it, and see it through if it is there.
     Probe,
+    /// Look for it, only to remove it.
+    Look,
     Fence,
     Quiet,
     Undo,
@@ -68,8 +71,13 @@ pub enum Ended {
 /// What is told of an operation, once; with the effects of the outcome, or all of them where there is none.
 pub struct Told<E> {
     pub ended: Ended,
-    pub effects: HashMap<SiteId, E>,
+    pub effects: BTreeMap<SiteId, E>,
+    /// Outside of the outcome, where it is not known whether something is there.
+    pub unknown: SiteSet,
 }
+
+/// An undo that is refused so often is left as a debt.
+const REFUSALS: u32 = 3;
 
 struct Trouble {
     tries: u32,
@@ -82,9 +90,16 @@ struct Chase<E, M> {
     pursuit: Pursuit,
     make: M,
     patience: Patience,
-    effects: HashMap<SiteId, E>,
-    trouble: HashMap<SiteId, Trouble>,
+    effects: BTreeMap<SiteId, E>,
+    trouble: BTreeMap<SiteId, Trouble>,
+    /// Sites that were in trouble and have not done what they were asked since.
+    suspects: SiteSet,
+    /// Sites that have been asked once.
+    looked: SiteSet,
+    /// How often an undo was refused.
+    refusals: BTreeMap<SiteId, u32>,
     busy: SiteSet,
+    debtor: u64,
     tell: Option<oneshot::Sender<Told<E>>>,
 }
 
@@ -106,22 +121,25 @@ pub async fn pursue<E: Effect>(
         pursuit,
         make,
         patience,
-        effects: HashMap::new(),
-        trouble: HashMap::new(),
+        effects: BTreeMap::new(),
+        trouble: BTreeMap::new(),
+        suspects: SiteSet::new(),
+        looked: SiteSet::new(),
+        refusals: BTreeMap::new(),
         busy: SiteSet::new(),
+        debtor: run.debtor(),
         tell: Some(tell),
     };
     run.background(chase.go());
     match told.await {
         Ok(told) => told,
         // The task ended without a word: only if the process is going down.
-        Err(_) => Told { ended: Ended::Interrupted(SiteSet::new()), effects: HashMap::new() },
+        Err(_) => Told { ended: Ended::Interrupted(SiteSet::new()), effects: BTreeMap::new(), unknown: SiteSet::new() },
     }
 }
 
 impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
-    /// Returns what is still owed when it stops.
-    async fn go(mut self) -> Option<Owed> {
+    async fn go(mut self) {
         let mut working: Working<E> = FuturesUnordered::new();
         let mut limit = Instant::now() + self.patience.limit;
         let mut end = match self.patience.unreachable {
@@ -140,8 +158,13 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 limit = Instant::now();
                 end = limit + self.patience.closing;
             }
-            if self.tell.is_none() && self.pursuit.owed().is_empty() && working.is_empty() {
-                return None;
+            if self.tell.is_none() {
+                let owed = self.pursuit.owed();
+                let settled = owed.is_empty() && working.is_empty();
+                self.run.owe(self.debtor, &self.key, owed);
+                if settled {
+                    return self.release().await;
+                }
             }
             let now = Instant::now();
             if now >= limit && gives_up && self.give_up() {
@@ -154,7 +177,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             let retry = self.trouble.iter().filter(|(s, _)| !self.busy.contains(**s)).map(|(_, t)| t.again).min();
             let wake = [
                 retry.filter(|t| *t > now),
-                Some(limit).filter(|limit| gives_up && *limit > now && !self.trouble.is_empty()),
+                Some(limit).filter(|limit| gives_up && *limit > now && !self.suspects.is_empty()),
                 Some(end).filter(|_| idle && !self.trouble.is_empty()),
             ];
             let wake = wake.into_iter().flatten().min();
@@ -163,6 +186,8 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             }
             let run = self.run.clone();
             tokio::select! {
+                // In order, so that a simulated run repeats.
+                biased;
                 Some((site, effect, seen)) = working.next(), if !idle => self.take_in(site, effect, seen),
                 () = tokio::time::sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
                 () = run.interrupted() => {
@@ -196,6 +221,14 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 if self.busy.contains(site) || waits || working.len() >= self.patience.parallel {
                     continue;
                 }
+                if deed == Deed::Send && self.pursuit.rules().ensure && !self.has_looked() {
+                    continue;
+                }
+                // A refused undo is a debt, which this run does not press for ever.
+                if deed == Deed::Undo && self.refusals.get(&site).is_some_and(|n| *n >= REFUSALS) {
+                    continue;
+                }
+                let deed = if deed == Deed::Probe && self.is_unwanted(site) { Deed::Look } else { deed };
                 self.pursuit.issued(&action).map_err(|e| e.to_string())?;
                 self.busy.insert(site);
                 let mut effect = self.effects.remove(&site).unwrap_or_else(|| (self.make)(site));
@@ -225,32 +258,53 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         self.pursuit.issued(action).map_err(|e| e.to_string())?;
         match ended {
             Some(Ended::Done(outcome)) => {
-                self.run.events.emit(Some(&self.key), EventKind::Done { outcome: outcome.clone() });
                 let of_outcome = |site: &SiteId| outcome.contains(*site);
                 let sites: Vec<SiteId> = self.effects.keys().copied().filter(of_outcome).collect();
                 let effects = sites.into_iter().filter_map(|s| Some((s, self.effects.remove(&s)?))).collect();
                 let owed = self.pursuit.owed();
+                let unknown = self.unknown(&outcome);
                 if !owed.is_empty() {
-                    self.run.events.emit(Some(&self.key), EventKind::Tidying { sites: owed });
+                    self.run.events.emit(Some(&self.key), EventKind::Tidying { sites: owed.clone() });
+                    self.run.owe(self.debtor, &self.key, owed);
                 }
-                // Where something is still to be undone, that comes first.
-                for (site, effect) in &mut self.effects {
-                    if !self.pursuit.owed().contains(*site) {
-                        effect.release().await;
-                    }
-                }
-                self.tell(Told { ended: Ended::Done(outcome), effects });
+                // Tidying, of what was copied for other sites too, is waited for by nobody.
+                self.tell(Told { ended: Ended::Done(outcome), effects, unknown });
             }
             Some(ended) => {
-                for effect in self.effects.values_mut() {
-                    effect.release().await;
-                }
+                self.release().await;
                 let effects = std::mem::take(&mut self.effects);
-                self.tell(Told { ended, effects });
+                self.tell(Told { ended, effects, unknown: SiteSet::new() });
             }
             None => {}
         }
         Ok(true)
+    }
+
+    /// Gives back what was made on behalf of effects that are not there.
+    async fn release(&mut self) {
+        for effect in self.effects.values_mut() {
+            effect.release().await;
+        }
+    }
+
+    /// `ensure` looks everywhere before it makes anything: where the placement holds, nothing is sent.
+    fn has_looked(&mut self) -> bool {
+        self.looked.len() == self.pursuit.placement().sites().len()
+    }
+
+    /// What is found there will be removed.
+    fn is_unwanted(&self, site: SiteId) -> bool {
+        let out = self.pursuit.belief(site).is_some_and(|b| b.out);
+        out || !matches!(self.pursuit.standing(), Standing::Open | Standing::Unsettled { .. })
+    }
+
+    fn unknown(&self, outcome: &SiteSet) -> SiteSet {
+        let doubtful = |site: &SiteId| {
+            let state = self.pursuit.belief(*site).map(|b| b.state);
+            use State::*;
+            matches!(state, Some(Open | Soft | Shut | Sent | Lost | Again))
+        };
+        self.pursuit.placement().sites().difference(outcome).iter().filter(doubtful).collect()
     }
 
     fn tell(&mut self, told: Told<E>) {
@@ -262,6 +316,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
 
     fn take_in(&mut self, site: SiteId, effect: E, seen: Seen) {
         self.busy.remove(site);
+        self.looked.insert(site);
         self.effects.insert(site, effect);
         let troubled = match seen {
             Seen::Nothing => true,
@@ -283,7 +338,19 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         };
         if !troubled {
             self.trouble.remove(&site);
+            if matches!(seen, Seen::Observed(Observation::Done | Observation::Found)) {
+                self.suspects.remove(site);
+            }
             return;
+        }
+        self.suspects.insert(site);
+        if seen == Seen::Observed(Observation::UndoRefused) {
+            let refusals = self.refusals.entry(site).or_default();
+            *refusals += 1;
+            if *refusals >= REFUSALS {
+                self.trouble.remove(&site);
+                return;
+            }
         }
         let tries = self.trouble.get(&site).map_or(0, |t| t.tries);
         // Soon after the first time, then after 1, 2, 4, 8, 15 s.
@@ -296,27 +363,26 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
 
     /// The time limit: sites in trouble go out of all outcomes. Says whether that changed anything.
     fn give_up(&mut self) -> bool {
-        let mut sites: Vec<SiteId> = self.trouble.keys().copied().filter(|s| !self.busy.contains(*s)).collect();
+        let mut sites: Vec<SiteId> = self.suspects.difference(&self.busy).iter().collect();
         sites.retain(|s| self.pursuit.belief(*s).is_some_and(|b| !b.out));
         sites.retain(|s| self.pursuit.observe(*s, Observation::GivenUp).is_ok());
         !sites.is_empty()
     }
 
-    async fn stop_owing(mut self, working: Working<E>) -> Option<Owed> {
+    async fn stop_owing(mut self, working: Working<E>) {
         let owed = self.pursuit.owed();
         if self.tell.is_none() {
-            return Some(Owed { key: self.key, sites: owed });
+            return;
         }
         // `tell` is not yet told: the operation itself is what is owed.
         self.pursuit.crash();
         self.stop(Ended::Unsettled(owed), working).await
     }
 
-    async fn stop(mut self, ended: Ended, working: Working<E>) -> Option<Owed> {
+    async fn stop(mut self, ended: Ended, working: Working<E>) {
         drop(working);
-        let owed = self.pursuit.owed();
+        self.run.owe(self.debtor, &self.key, self.pursuit.owed());
         let effects = std::mem::take(&mut self.effects);
-        self.tell(Told { ended, effects });
-        Some(Owed { key: self.key, sites: owed }).filter(|o| !o.sites.is_empty())
+        self.tell(Told { ended, effects, unknown: SiteSet::new() });
     }
 }

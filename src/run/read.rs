@@ -158,6 +158,7 @@ async fn answer(
         existed: false,
         made: false,
         deadline: Instant::now() + spot.time,
+        busy: Instant::now() + spot.time,
         waits: Waits::default(),
         answer: None,
     };

@@ -45,6 +45,7 @@ pub async fn delete(
         existed: false,
         made: false,
         deadline,
+        busy: deadline,
         waits: Waits::default(),
         answer: None,
     };

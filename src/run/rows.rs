@@ -2,7 +2,7 @@
 
 use super::effect::SiteEffect;
 use super::instance::Instance;
-use super::live::{any_resource, times};
+use super::live::{Pursued, any_resource, times};
 use super::trouble::Kind;
 use super::{Run, codes};
 use edge_lang::eval::{self, Failure, Handle, Step, StepKind, Table, Value, from_json, to_json};
@@ -160,8 +160,8 @@ pub fn nothing(step: &Step) -> Value {
 }
 
 /// The handle, the replicated handle or the value that completed effects give.
-pub fn value(run: &Run, step: &Step, layers: &[(SiteSet, HashMap<SiteId, SiteEffect>)]) -> Value {
-    let mut effects: Vec<&SiteEffect> = layers.iter().flat_map(|(_, e)| e.values()).collect();
+pub fn value(run: &Run, step: &Step, layers: &[Pursued]) -> Value {
+    let mut effects: Vec<&SiteEffect> = layers.iter().flat_map(|e| e.effects.values()).collect();
     effects.sort_by_key(|e| e.atom());
     match step.result.present() {
         Type::Handle(_) => match effects.first().and_then(|e| Some((e.atom(), e.described()?, e.row()?))) {
@@ -172,7 +172,12 @@ pub fn value(run: &Run, step: &Step, layers: &[(SiteSet, HashMap<SiteId, SiteEff
             let rows = effects.iter().filter_map(|e| Some((e.atom(), e.row()?.clone())));
             let described = effects.iter().find_map(|e| e.described()).or_else(|| any_resource(run, step));
             match described {
-                Some(resource) => Value::Table(Arc::new(table(resource, rows, step.placement.sites()))),
+                Some(resource) => {
+                    let mut table = table(resource, rows, step.placement.sites());
+                    let unknown = layers.iter().flat_map(|e| e.unknown.iter());
+                    table.unknown = unknown.map(|s| (s, "it has not answered".into())).collect();
+                    Value::Table(Arc::new(table))
+                }
                 None => Value::Table(Arc::new(Table { resource: Some(name.clone()), ..Table::default() })),
             }
         }

@@ -88,6 +88,8 @@ fn same_one(planned: &PlannedEffect, effect: &PlannedEffect) -> bool {
 fn no_more(planned: &Action, done: &Action) -> bool {
     match (planned, done) {
         (Action::Create, Action::Create) | (Action::Delete, Action::Delete) => true,
+        // That the site did not answer was shown, and what is to be made there.
+        (Action::Silent { .. }, Action::Create) => true,
         (Action::Change { fields: planned }, Action::Change { fields }) => within(planned, fields),
         (Action::Replace { fields: planned }, Action::Replace { fields } | Action::Change { fields }) => {
             within(planned, fields)
@@ -175,6 +177,13 @@ mod tests {
     fn what_was_there_is_not_made_without_asking() {
         let shown = plan(key(1, &[]), vec![effect(1, Action::AlreadyThere)], &[]);
         assert_eq!(shown.approve(&key(1, &[]), &effect(1, Action::Create)), Err(Beyond::Effect));
+    }
+
+    #[test]
+    fn a_site_that_was_silent_may_answer_later() {
+        let shown = plan(key(1, &[]), vec![effect(1, Action::Silent { why: "no answer".into() })], &[]);
+        assert_eq!(shown.approve(&key(1, &[]), &effect(1, Action::Create)), Ok(()));
+        assert_eq!(shown.approve(&key(1, &[]), &effect(1, Action::Delete)), Err(Beyond::Effect));
     }
 
     #[test]

@@ -67,7 +67,6 @@ fn storm() {
 }
 
 struct Storm {
-    seed: u64,
     kind: Kind,
     sites: usize,
     formula: Formula,
@@ -110,7 +109,7 @@ impl Storm {
         };
         let scenario = scenario(&mut random, seed, kind, sites);
         let heal = Duration::from_secs(random.one_of(&[20, 60, 100, 250, 700]));
-        Storm { seed, kind, sites, formula, program, scenario, heal, planned: random.chance(25), brief }
+        Storm { kind, sites, formula, program, scenario, heal, planned: random.chance(25), brief }
     }
 
     fn told(&self) -> String {
@@ -365,7 +364,7 @@ fn scenario(random: &mut Random, seed: u64, kind: Kind, sites: usize) -> String 
         let _ = writeln!(out, "  {site}: {{{}}}", spec.join(", "));
     }
     out += "faults:\n";
-    for _ in 0..1 + random.below(4) {
+    for _ in 0..2 + random.below(6) {
         let site = SITES[random.below(sites as u64) as usize];
         let _ = writeln!(out, "  - {{site: {site}, {}}}", fault(random, kind));
     }
@@ -405,6 +404,10 @@ fn fault(random: &mut Random, kind: Kind) -> String {
         6 | 7 => "freeze".into(),
         _ => "hang".into(),
     };
+    // A proxy that says that things are not there, or are in the way, can be believed by nobody: only of what is made.
+    if action.contains("404") || action.contains("409") {
+        at = make;
+    }
     // Without a ticket a site is closed by quiet, and that rests on the site answering in order: only all of it freezes.
     if kind == Kind::Keypair && action == "freeze" {
         at = "";

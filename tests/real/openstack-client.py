@@ -5,21 +5,21 @@ What a client that nobody here wrote accepts is right. Each step below is a comm
 must be true of its answer; the first one that is not ends the run. The client (python-openstackclient from PyPI) is
 installed into a virtual environment once: in $EDGE_CLIENT_VENV, or beside the build in target/.
 
-usage: tests/real/openstack-client.py [COMMAND THAT SERVES THE SITES...]
+usage: tests/real/openstack-client.py
 
-The command prints a clouds.yaml that ends with the line `# end`, and serves until its input ends.
+EDGE names the program whose `edge sim` serves the sites (default: target/debug/edge of this repository, built first).
 """
 
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 VENV = pathlib.Path(os.environ.get("EDGE_CLIENT_VENV", ROOT / "target" / "openstack-client"))
-SITES = ["cargo", "run", "--quiet", "--example", "sites"]
 SCENARIO = """
 defaults: {timings: {build: 300ms, delete: 100ms, action: 200ms}}
 sites:
@@ -27,6 +27,13 @@ sites:
   Zone2: {}
 """
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl me"
+
+
+def program():
+    if "EDGE" in os.environ:
+        return os.environ["EDGE"]
+    subprocess.run(["cargo", "build", "--quiet", "--bin", "edge"], cwd=ROOT, check=True)
+    return str(ROOT / "target" / "debug" / "edge")
 
 
 def install():
@@ -278,15 +285,12 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         (folder / "scenario.yaml").write_text(SCENARIO)
-        command = (sys.argv[1:] or SITES) + [str(folder / "scenario.yaml")]
-        sites = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        command = [program(), "sim", str(folder / "scenario.yaml"), "--clouds", str(folder / "clouds.yaml")]
+        sites = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         try:
-            clouds = []
-            for line in sites.stdout:
-                if line.startswith("# end"):
+            for line in sites.stderr:
+                if line.startswith("serving"):
                     break
-                clouds.append(line)
-            (folder / "clouds.yaml").write_text("".join(clouds))
             zone1 = Client(folder / "clouds.yaml", "Zone1")
             identity(zone1)
             image(zone1, folder)
@@ -295,7 +299,7 @@ def main():
             compute(zone1, folder)
             other_site(Client(folder / "clouds.yaml", "Zone2"))
         finally:
-            sites.stdin.close()
+            sites.send_signal(signal.SIGINT)
             sites.wait(timeout=30)
     print(f"openstack client: {COUNT[0]} passed, 0 failed")
 

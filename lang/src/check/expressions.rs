@@ -113,6 +113,7 @@ impl Checker<'_> {
             }
         }
         if let Some(id) = self.state.inventory.id(name) {
+            self.state.named_sites.insert(id);
             let kind = ExprKind::Const(Value::Site(id));
             return Some(Typed { expr: Expr { kind, ty: Type::Site, span }, known: Known::Site(id) });
         }

@@ -422,6 +422,7 @@ impl Checker<'_> {
     }
 
     /// Without an inventory file `sites` is whatever was found on this machine: to be looked at, not to be changed.
+    /// A program that names each of them knows what it does.
     fn judge_found_sites(&mut self, place: &Place) {
         if self.state.inventory.declared {
             return;
@@ -433,7 +434,8 @@ impl Checker<'_> {
         };
         let plain = self.places.plain(&self.state.inventory);
         let declared = |s| self.state.declared_sites.contains_key(self.state.inventory.name(s));
-        if *all == *plain && all.len() > 1 && !all.iter().all(declared) {
+        let meant = |s| declared(s) || self.state.named_sites.contains(s);
+        if *all == *plain && all.len() > 1 && !all.iter().all(meant) {
             self.report(
                 Diagnostic::new(
                     &codes::FOUND_SITES,

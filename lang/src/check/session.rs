@@ -7,6 +7,7 @@ use super::{Checker, Imports, Mode, functions, run};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
 use crate::library::Library;
+use crate::model::SiteSet;
 use crate::program::{Function, FunctionId, Input, Program, Slot};
 use crate::span::{FileId, Span};
 use crate::syntax::ast;
@@ -29,6 +30,8 @@ pub(super) struct State {
     pub imported: HashSet<FileId>,
     /// The sites that the script itself declares.
     pub declared_sites: HashMap<Name, Span>,
+    /// Sites that the program speaks of by name.
+    pub named_sites: SiteSet,
     /// Some operation of the entry, or of a function that it calls, is more than a read.
     pub changes: bool,
     /// The functions of earlier entries whose calls may change something.
@@ -49,6 +52,7 @@ impl State {
             inputs: Vec::new(),
             imported: HashSet::new(),
             declared_sites: HashMap::new(),
+            named_sites: SiteSet::new(),
             changes: false,
             changing: HashSet::new(),
             scope: Arc::default(),

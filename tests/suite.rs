@@ -33,3 +33,8 @@ mod editors;
 
 #[path = "suite/repl.rs"]
 mod repl;
+#[path = "suite/simulated.rs"]
+mod simulated;
+
+#[path = "suite/docs.rs"]
+mod docs;

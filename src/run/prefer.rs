@@ -10,11 +10,12 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 /// The rules that `prefer` knows.
-pub const RULES: &[&str] = &["written", "latency", "most_free_vcpus"];
+pub const RULES: &[&str] = &["written", "inventory", "latency", "most_free_vcpus"];
 
 pub async fn order(run: &Run, step: &Step, placement: &Placement) -> Result<Vec<SiteId>, Failure> {
     match step.policy.prefer.as_deref() {
         None | Some("written") => Ok(Vec::new()),
+        Some("inventory") => Ok(placement.sites().iter().collect()),
         Some("latency") => Ok(sorted(placement, |site| latency(run, step, site)).await),
         Some("most_free_vcpus") => Ok(sorted(placement, |site| free_vcpus(run, step, site)).await),
         Some(other) => {

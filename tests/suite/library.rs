@@ -116,12 +116,12 @@ fn pages_show_their_error() {
 /// The descriptions of the reference have nothing wrong in them.
 #[test]
 fn reference_compiles() {
-    let page = support::read(&support::root().join("docs/descriptions.md"));
+    let page = support::read(&support::root().join("docs/services.md"));
     let blocks = support::blocks(&page, "edge");
     assert!(blocks.len() > 1);
     for (line, block) in blocks {
         let wrong = compiled(&block).1;
-        assert!(wrong.is_empty(), "docs/descriptions.md:{line}\n{wrong}");
+        assert!(wrong.is_empty(), "docs/services.md:{line}\n{wrong}");
     }
 }
 

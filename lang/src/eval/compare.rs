@@ -163,8 +163,12 @@ pub(super) fn unsettled(value: &Value) -> Option<Arc<Unknown>> {
     found
 }
 
+/// A resource is written by its name alone, whatever secrets its fields hold.
 pub(super) fn has_secret(value: &Value) -> bool {
-    walk(value, &mut |part| matches!(part, Value::Secret(_)))
+    match value {
+        Value::Handle(_) => false,
+        value => walk(value, &mut |part| matches!(part, Value::Secret(_))),
+    }
 }
 
 /// A value that is nested too deeply to be printed, compared and freed by recursion is refused when it is made.

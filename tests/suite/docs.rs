@@ -1,0 +1,244 @@
+//! The documentation is true: every block of code in it is checked, and run on simulated sites, each in a fresh world.
+//!
+//! The mark of a block says what becomes of it:
+//!
+//!     ```edge                 runs, and nothing is wrong with it
+//!     ```edge check-only      has nothing wrong with it, and is not run
+//!     ```edge-error E0201     gives this code, when it is checked or run, and no other
+//!     ```edge scenario=FILE   runs on the sites of examples/FILE
+//!
+//! A block marked `output` right behind one is what that one prints. The sites are Zone1, Zone2 and Zone3.
+
+use crate::simulated::{How, run};
+use crate::support;
+use edge::stdlib;
+use edge_lang::codes;
+use edge_lang::span::Sources;
+use std::fmt::Write;
+
+struct Block {
+    line: usize,
+    mark: String,
+    text: String,
+    output: Option<String>,
+}
+
+/// The blocks of a Markdown text whose mark begins with `edge`.
+fn blocks(markdown: &str) -> Vec<Block> {
+    let mut found: Vec<Block> = Vec::new();
+    let mut open: Option<Block> = None;
+    let mut last_end = 0;
+    for (n, line) in markdown.lines().enumerate() {
+        match (&mut open, line.trim_start().strip_prefix("```")) {
+            (Some(_), Some(_)) => {
+                let block = open.take().expect("asked just now");
+                if block.mark == "output" {
+                    let of = found.last_mut().filter(|_| block.line <= last_end + 3);
+                    of.expect("`output` stands right behind a program").output = Some(block.text);
+                } else if block.mark.starts_with("edge") {
+                    found.push(block);
+                    last_end = n + 1;
+                }
+            }
+            (Some(block), None) => block.text += &format!("{line}\n"),
+            (None, Some(mark)) => {
+                open = Some(Block { line: n + 2, mark: mark.trim().into(), text: String::new(), output: None });
+            }
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+/// What is wrong with a block, if anything.
+fn judge(name: &str, block: &Block) -> Option<String> {
+    let mut words = block.mark.split_whitespace();
+    let kind = words.next()?;
+    let words: Vec<&str> = words.collect();
+    let scenario = words.iter().find_map(|w| w.strip_prefix("scenario=")).unwrap_or_default();
+    let expected: Vec<&str> = words.iter().copied().filter(|w| w.starts_with('E')).collect();
+    let how = How { scenario, check_only: words.contains(&"check-only"), ..How::default() };
+    let ran = run(name, &block.text, how);
+    let codes = ran.codes();
+    let fine = match kind {
+        "edge" => codes.is_empty() && ran.trouble.is_none(),
+        "edge-error" => {
+            !expected.is_empty()
+                && expected.iter().all(|e| codes.contains(e))
+                && codes.iter().all(|c| expected.contains(c))
+        }
+        _ => false,
+    };
+    if !fine {
+        return Some(format!("{}\n{}(marked `{}`)", block.text, ran.wrong(), block.mark));
+    }
+    let expected = block.output.as_ref()?;
+    let printed: String = ran.printed.iter().map(|l| format!("{l}\n")).collect();
+    (printed != *expected).then(|| format!("{}\nprints\n{printed}and not\n{expected}", block.text))
+}
+
+fn judge_all(texts: impl IntoIterator<Item = (String, String)>) -> usize {
+    let only = std::env::var("CASE").unwrap_or_default();
+    let (mut report, mut count) = (String::new(), 0);
+    for (name, text) in texts {
+        for block in blocks(&text) {
+            let name = format!("{name}:{}", block.line);
+            if !name.contains(&only) {
+                continue;
+            }
+            count += 1;
+            if let Some(wrong) = judge(&name, &block) {
+                let _ = writeln!(report, "== {name}\n{wrong}\n");
+            }
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+    count
+}
+
+#[test]
+fn pages() {
+    let root = support::root();
+    let mut files = support::files(&root.join("docs"), "md");
+    files.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|f| root.join(f)));
+    let texts = files.iter().map(|f| {
+        let name = f.strip_prefix(&root).unwrap_or(f).display().to_string();
+        (name, support::read(f))
+    });
+    let count = judge_all(texts);
+    assert!(count > 40 || std::env::var_os("CASE").is_some(), "{count} blocks");
+}
+
+/// The examples in the documentation of the standard library.
+#[test]
+fn library() {
+    let (library, _) = stdlib::library(&mut Sources::default(), &[]);
+    let mut texts = Vec::new();
+    for service in &library.services {
+        texts.push((service.name.to_string(), service.doc.clone()));
+        for resource in service.resources.values() {
+            texts.push((resource.name.to_string(), resource.doc.clone()));
+            texts.extend(resource.ops.values().map(|op| (format!("{}.{}", resource.name, op.name), op.doc.clone())));
+        }
+    }
+    assert!(judge_all(texts) > 5 || std::env::var_os("CASE").is_some());
+}
+
+/// The table of what the library describes is that of the library.
+#[test]
+fn described() {
+    let (library, _) = stdlib::library(&mut Sources::default(), &[]);
+    let mut table = String::from("| service | resource | operations | bridge | ticket |\n|---|---|---|---|---|\n");
+    for service in &library.services {
+        for resource in service.resources.values() {
+            let own = resource.operations.keys().filter(|o| !matches!(&***o, "list" | "show" | "delete"));
+            let own: Vec<String> = own.map(|o| format!("`{o}`")).collect();
+            let yes = |b: bool| if b { "yes" } else { "" };
+            let (bridge, ticket) = (yes(resource.bridge.is_some()), yes(resource.fence.is_some()));
+            let _ =
+                writeln!(table, "| {} | `{}` | {} | {bridge} | {ticket} |", service.name, resource.name, own.join(" "));
+        }
+    }
+    let path = support::root().join("docs/services.md");
+    let page = support::read(&path);
+    let (before, rest) = page.split_once("<!-- library:").expect("the mark of the table");
+    let (mark, rest) = rest.split_once("-->\n").expect("the end of the mark");
+    let (shown, after) = rest.split_once("<!-- end -->").expect("the end of the table");
+    if shown != table && std::env::var_os("BLESS").is_some_and(|v| v != "0") {
+        let page = format!("{before}<!-- library:{mark}-->\n{table}<!-- end -->{after}");
+        std::fs::write(&path, page).expect("docs/services.md can be written");
+        return;
+    }
+    assert_eq!(shown, table, "`BLESS=1 cargo test --test suite docs::described` writes it");
+}
+
+/// Links between the pages lead somewhere.
+#[test]
+fn links() {
+    let root = support::root();
+    let mut files = support::files(&root.join("docs"), "md");
+    files.extend(support::files(&root.join("tests"), "md"));
+    files.extend(
+        support::files(&root.join("editors"), "md")
+            .into_iter()
+            .filter(|f| !f.components().any(|c| c.as_os_str() == "node_modules")),
+    );
+    files.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(|f| root.join(f)));
+    let mut broken = String::new();
+    for file in &files {
+        let text = support::read(file);
+        for (start, _) in text.match_indices("](") {
+            let target = text[start + 2..].split(')').next().unwrap_or("");
+            let path = target.split('#').next().unwrap_or("");
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            let folder = file.parent().unwrap_or(&root);
+            if !folder.join(path).exists() {
+                let _ = writeln!(broken, "{}: {target}", file.display());
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken}");
+}
+
+/// Codes of the run that no program brings about: what it takes.
+const SPECIAL: [(&str, &str); 4] = [
+    ("E0603", "a user who stops the run"),
+    ("E0611", "a journal that cannot be written; that of this version is in memory"),
+    ("E0612", "a program that passed the checker, and a library that lacks what it uses"),
+    ("E0613", "a rule that the checker knows and the run does not: the checker refuses others first (E0262)"),
+];
+
+/// The sites, and what befalls them, in which the example of a page gives its code.
+const TROUBLE: [(&str, &str); 4] = [
+    (
+        "E0602",
+        "faults: [{site: Zone1, service: compute, do: hang, after: 1s}, {site: Zone1, service: compute, method: POST, path: /servers$, do: hang}]",
+    ),
+    (
+        "E0604",
+        "faults: [{site: Zone2, method: POST, path: keypairs, do: {status: 403}}, {site: Zone1, method: DELETE, do: {status: 403}}]",
+    ),
+    ("E0605", "faults: [{site: Zone2, method: DELETE, do: {status: 403}}]"),
+    ("E0606", "faults: [{site: Zone2, do: refuse}]"),
+];
+
+/// The first example of a page of E06 gives that code; where the page shows an edge.yaml, with that. The suites of the
+/// other stages show theirs.
+#[test]
+fn run_time_codes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let written = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file in a temporary folder");
+        path.display().to_string()
+    };
+    let mut wrong = String::new();
+    for code in codes::run::ALL {
+        if SPECIAL.iter().any(|(id, _)| *id == code.id) {
+            continue;
+        }
+        let Some(block) = blocks(code.page).into_iter().next() else {
+            let _ = writeln!(wrong, "{} has no example", code.id);
+            continue;
+        };
+        let inventory = support::blocks(code.page, "yaml").first().map(|(_, text)| written("edge.yaml", text));
+        let scenario = TROUBLE.iter().find(|(id, _)| *id == code.id);
+        let scenario = scenario.map(|(_, text)| written("scenario.yaml", text)).unwrap_or_default();
+        let how = How { scenario: &scenario, inventory: inventory.as_deref(), ..How::default() };
+        let ran = run(code.id, &block.text, how);
+        if !ran.gives(code.id) {
+            let _ = writeln!(
+                wrong,
+                "== {}\n{}{}value {} printed {:?}\n",
+                code.id,
+                block.text,
+                ran.wrong(),
+                ran.value,
+                ran.printed
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}

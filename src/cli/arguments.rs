@@ -14,7 +14,7 @@ pub struct Arguments {
     #[arg(long, global = true, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub sim: Option<String>,
 
-    /// The inventory (default: edge.yaml here or above, else the clouds and contexts that are found).
+    /// The inventory (default: edge.yaml here, else the clouds and contexts that are found).
     #[arg(long, global = true, value_name = "FILE", env = "EDGE_INVENTORY")]
     pub inventory: Option<PathBuf>,
 

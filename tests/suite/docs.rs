@@ -109,6 +109,19 @@ fn pages() {
     assert!(count > 40 || std::env::var_os("CASE").is_some(), "{count} blocks");
 }
 
+/// Scenarios that are shown can be read.
+#[test]
+fn scenarios() {
+    let page = support::read(&support::root().join("docs/configuration.md"));
+    let shown = support::blocks(&page, "yaml scenario");
+    assert!(!shown.is_empty());
+    for (line, text) in shown {
+        if let Err(why) = edge::sim::Scenario::from_yaml(&text) {
+            panic!("docs/configuration.md:{line}: {why}");
+        }
+    }
+}
+
 /// The examples in the documentation of the standard library.
 #[test]
 fn library() {

@@ -135,40 +135,6 @@ fn every_code_is_seen() {
     }
 }
 
-/// The examples in the library's documentation are programs without a mistake, at three sites.
-#[test]
-fn examples_check() {
-    let mut inventory = Inventory::default();
-    inventory.declared = true;
-    for name in ["Zone1", "Zone2", "Zone3"] {
-        let services = ["identity", "compute", "image", "network"].map(Arc::from);
-        let (name, stack) = (name.into(), "openstack".into());
-        inventory.add(Site { name, stack, services: Some(services.into()), ..Site::default() });
-    }
-    let library = standard_library();
-    let mut docs = Vec::new();
-    for service in &library.services {
-        docs.push((service.name.clone(), &service.doc));
-        for resource in service.resources.values() {
-            docs.push((resource.name.clone(), &resource.doc));
-            docs.extend(resource.ops.values().map(|op| (op.name.clone(), &op.doc)));
-        }
-    }
-    let mut examples = 0;
-    for (name, doc) in docs {
-        for (_, example) in support::blocks(doc, "edge") {
-            examples += 1;
-            let mut sources = Sources::default();
-            let file = sources.add("example.edge", example.as_str());
-            let parsed = syntax::parse(file, &example);
-            let checked = check::check(&parsed.program, &check::NoImports, &library, &inventory);
-            let wrong = [parsed.diagnostics, checked.diagnostics].concat();
-            assert!(wrong.is_empty(), "{name}:\n{example}{}", support::diagnostics(&sources, &wrong));
-        }
-    }
-    assert!(examples > 5, "{examples} examples");
-}
-
 /// Descriptions with a line or a word missing are reported, never a panic; and what is left of them can be listed.
 #[test]
 fn broken_descriptions() {

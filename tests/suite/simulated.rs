@@ -43,8 +43,7 @@ impl Ran {
     /// Whether the code is given, or its page is pointed at.
     pub fn gives(&self, code: &str) -> bool {
         let explained = format!("`edge explain {code}`");
-        self.codes().contains(&code)
-            || self.failure.iter().flat_map(|f| &f.help).any(|help| help.contains(&explained))
+        self.codes().contains(&code) || self.failure.iter().flat_map(|f| &f.help).any(|help| help.contains(&explained))
     }
 
     /// All that is wrong, in words.

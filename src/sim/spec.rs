@@ -298,7 +298,7 @@ fn one() -> u64 {
     1
 }
 
-/// A duration: a number of seconds, or `200ms`, `5s`, `2m`, `1h`.
+/// A duration: a number of seconds, or `200ms`, `5s`, `2min`, `1h`.
 pub(super) fn span<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     Span::deserialize(deserializer)?.read().map_err(serde::de::Error::custom)
 }
@@ -324,9 +324,9 @@ impl Span {
                 let unit = match text[at..].trim() {
                     "ms" => 0.001,
                     "" | "s" => 1.0,
-                    "m" => 60.0,
+                    "m" | "min" => 60.0,
                     "h" => 3600.0,
-                    _ => return Err(format!("`{text}` is not a duration such as 200ms, 5s, 2m, 1h")),
+                    _ => return Err(format!("`{text}` is not a duration such as 200ms, 5s, 2min, 1h")),
                 };
                 let number: f64 =
                     text[..at].trim().parse().map_err(|_| format!("`{text}` is not a duration such as 200ms, 5s"))?;

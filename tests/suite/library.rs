@@ -12,13 +12,10 @@ mod using;
 
 use crate::support;
 use edge::stdlib;
-use edge_lang::check;
-use edge_lang::inventory::{Inventory, Site};
 use edge_lang::library::{self, Library, Operation, Text};
 use edge_lang::span::{FileId, Sources};
 use edge_lang::syntax;
 use std::fmt::Write;
-use std::sync::Arc;
 
 const FILE: FileId = FileId(0);
 

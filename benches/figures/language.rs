@@ -107,7 +107,8 @@ pub fn library() -> Library {
 
 /// `Zone1`, `Zone2`, ...: OpenStack sites in two regions.
 pub fn inventory(sites: usize) -> Inventory {
-    let mut inventory = Inventory { declared: true, ..Inventory::default() };
+    let mut inventory = Inventory::default();
+    inventory.declared = true;
     for i in 1..=sites {
         let region = if i % 2 == 0 { "west" } else { "east" };
         let labels = [("region".into(), region.into())].into();

@@ -89,7 +89,6 @@ pub fn unfold_at_most(text: &str, most: usize) -> Result<Vec<String>, NameError>
     for item in &items {
         item.expand(&mut names);
     }
-    // One item with one pair of brackets, of ranges that go up, cannot repeat a name.
     if items.len() > 1 || !items[0].is_plain() {
         let mut seen = HashSet::with_capacity(names.len());
         let fresh: Vec<bool> = names.iter().map(|name| seen.insert(name.as_str())).collect();
@@ -136,13 +135,19 @@ impl Item<'_> {
         self.parts.iter().map(length).sum()
     }
 
+    /// Whether no name can come out twice: all ranges go up, and what follows a number does not begin with a digit, so
+    /// that other numbers are another text.
     fn is_plain(&self) -> bool {
-        let mut brackets = self.parts.iter().filter_map(|part| match part {
-            Part::Text(_) => None,
-            Part::Ranges(ranges) => Some(ranges),
-        });
         let ascends = |ranges: &Vec<Range>| ranges.is_sorted_by(|a, b| a.to < b.from);
-        brackets.next().is_none_or(ascends) && brackets.next().is_none()
+        let parted = |next: Option<&Part>| match next {
+            None => true,
+            Some(Part::Text(text)) => !text.starts_with(|c: char| c.is_ascii_digit()),
+            Some(Part::Ranges(_)) => false,
+        };
+        self.parts.iter().enumerate().all(|(i, part)| match part {
+            Part::Text(_) => true,
+            Part::Ranges(ranges) => ascends(ranges) && parted(self.parts.get(i + 1)),
+        })
     }
 
     fn expand(&self, names: &mut Vec<String>) {

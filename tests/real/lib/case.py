@@ -16,10 +16,11 @@ import time
 
 import yaml
 
-from cloud import Cloud, Silent, freeze, heal, refuse, until
+from cloud import HERE, Cloud, Silent, freeze, heal, refuse, until
 from proxy import Proxy
 from quota import quota
 
+ROOT = os.path.dirname(os.path.dirname(HERE))
 HOME = os.environ.get("OPENSTACK_SITES_HOME", "/tmp/openstack-sites")
 SITES = {"Zone1": 1, "Zone2": 2, "Zone3": 3}
 LOGS = ("keystone", "glance", "nova-api", "neutron")
@@ -65,6 +66,9 @@ class Case:
         for name in os.listdir(self.folder):
             if name != "case.yaml":
                 shutil.copy(os.path.join(self.folder, name), self.place)
+        for name in self.text.get("from", []):
+            shutil.copytree(os.path.join(ROOT, name), self.place,
+                            dirs_exist_ok=True)
         for name, size in self.text.get("files", {}).items():
             with open(os.path.join(self.place, name), "wb") as file:
                 file.write(content(name, size))

@@ -17,7 +17,7 @@ use edge_lang::library::Library;
 use edge_lang::program::Program;
 use edge_lang::span::{FileId, Sources};
 use edge_lang::syntax::ast::{self, StmtKind};
-use edge_lang::syntax::parse;
+use edge_lang::syntax::{lex, parse};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -43,6 +43,11 @@ pub struct Dialogue {
     /// The files that describe services.
     described: Vec<FileId>,
     entries: usize,
+}
+
+/// Whether a text can only go on with something before it: `@ Zone1`.
+fn goes_on(file: FileId, text: &str) -> bool {
+    lex(file, text).tokens.first().is_some_and(|token| token.tok.continues() && !token.tok.opens())
 }
 
 /// The scope around all entries.
@@ -157,6 +162,11 @@ impl Dialogue {
         diagnostics.extend(found);
         self.draw(&diagnostics);
         if diagnostics.iter().any(Diagnostic::is_error) {
+            if goes_on(file, &text.text) && self.interactive {
+                anstream::eprintln!(
+                    "help: the entry before ended with its line; Alt-Enter begins a new line within one"
+                );
+            }
             self.go_back(before);
             return None;
         }

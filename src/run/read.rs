@@ -93,9 +93,7 @@ async fn ask(run: &Arc<Run>, step: &Step, atom: SiteId, subject: Option<&Row>) -
                 Some(row) => instance.read(resource, row.fields.clone(), row.fields.clone()).await?,
                 None => match step.arguments.get(&resource.name) {
                     // A name, whose finding is the reading.
-                    Some(Value::String(name)) if !resource.is_link() => {
-                        Some(instance.must_find(resource, name).await?)
-                    }
+                    Some(Value::String(name)) if !resource.is_link() => Some(instance.must_find(resource, name).await?),
                     _ => {
                         let params = resource.operation("show").map_or(Vec::new(), |o| o.params.clone());
                         let ends = arguments(spot, &params).await?;

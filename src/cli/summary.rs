@@ -59,7 +59,10 @@ impl Summary {
     fn gathered(&self, step: &Step) -> Vec<(String, String)> {
         let one_each = step.sites.len() <= MOST_LINES;
         let mut groups: IndexMap<String, SiteSet> = IndexMap::new();
-        for (site, words) in &step.sites {
+        // Sites answer in any order; a summary has one.
+        let mut sites: Vec<_> = step.sites.iter().collect();
+        sites.sort_by_key(|(site, _)| **site);
+        for (site, words) in sites {
             let words = words.join("; ");
             let words = if one_each { words } else { without_ids(&words) };
             groups.entry(words).or_default().insert(*site);

@@ -16,7 +16,7 @@ use super::support;
 
 #[test]
 fn run() {
-    support::suite("run", |source, path| perform(source, path));
+    support::suite("run", perform);
 }
 
 fn perform(source: &str, path: &Path) -> String {

@@ -6,6 +6,7 @@ use edge_lang::eval::Failure;
 use edge_lang::inventory::Inventory;
 use edge_lang::span::{FileId, Sources, Span};
 use std::io::IsTerminal;
+use std::path::Path;
 
 /// Draws each to standard error, and says how many there were.
 pub fn diagnostics(sources: &Sources, all: &[Diagnostic]) {
@@ -84,11 +85,13 @@ pub fn failure(sources: &Sources, failure: &Failure, inventory: &Inventory) {
     }
 }
 
-/// A plan's text with the colours that its signs have elsewhere; anstream drops them where they are not wanted.
-pub fn plan(text: &str) -> String {
+/// A plan's text with the colours that its signs have elsewhere; anstream drops them where they are not wanted. Files
+/// below `folder` are named as one there names them.
+pub fn plan(text: &str, folder: &Path) -> String {
     use owo_colors::OwoColorize;
     let mut out = String::new();
-    for line in text.lines() {
+    let below = format!(": {}/", folder.display());
+    for line in text.replace(&below, ": ").lines() {
         let sign = line.trim_start();
         let sign = sign.strip_prefix("else ").unwrap_or(sign);
         out += &match sign.split(' ').next().unwrap_or_default() {

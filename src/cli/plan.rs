@@ -34,7 +34,10 @@ pub fn plan(workplace: Workplace, arguments: Plan) -> Status {
         };
         let json = || plan.json(&inventory, &loaded.sources);
         match arguments.output {
-            Output::Table => anstream::print!("{}", draw::plan(&plan.text(&inventory))),
+            Output::Table => {
+                let folder = &loaded.places.environment.working_directory;
+                anstream::print!("{}", draw::plan(&plan.text(&inventory), folder))
+            }
             Output::Json => anstream::println!("{}", serde_json::to_string_pretty(&json()).unwrap_or_default()),
             Output::Yaml => anstream::print!("{}", serde_yaml::to_string(&json()).unwrap_or_default()),
             Output::Csv => {

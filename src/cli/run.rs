@@ -296,13 +296,13 @@ async fn approved(
     how: &How,
 ) -> Result<Option<Box<dyn Approval>>, Status> {
     let plan = make_plan(loaded, stage, inputs.clone()).await?;
-    let text = plan.text(&stage.inventory);
+    let text = draw::plan(&plan.text(&stage.inventory), &loaded.places.environment.working_directory);
     if how.dry_run {
-        anstream::print!("{}", draw::plan(&text));
+        anstream::print!("{text}");
         return Ok(None);
     }
     if how.output == Output::Table || !how.yes {
-        anstream::eprint!("{}", draw::plan(&text));
+        anstream::eprint!("{text}");
     }
     let counts = plan.counts();
     if let Some(needed) = plan.needs_destroys()

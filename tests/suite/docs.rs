@@ -109,6 +109,66 @@ fn pages() {
     assert!(count > 40 || std::env::var_os("CASE").is_some(), "{count} blocks");
 }
 
+/// The reference names every command of the command line and of the prompt.
+#[test]
+fn commands() {
+    let page = support::read(&support::root().join("docs/language.md"));
+    let said = |words: &[&str], input: &str| {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_edge"))
+            .args(words)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        std::io::Write::write_all(&mut stdin, input.as_bytes()).expect("the program listens");
+        drop(stdin);
+        let ended = child.wait_with_output().expect("the program ends");
+        String::from_utf8(ended.stdout).expect("text")
+    };
+    let help = said(&["--help"], "");
+    let listed = help.split("Commands:").nth(1).and_then(|t| t.split("Options:").next()).expect("a list of commands");
+    let words = listed.lines().filter(|l| l.starts_with("  ") && !l.starts_with("   "));
+    let of_shell: Vec<&str> = words.filter_map(|l| l.split_whitespace().next()).filter(|w| *w != "help").collect();
+    let prompt = said(&["--sim"], ":help\n");
+    let of_prompt: Vec<&str> =
+        prompt.lines().filter_map(|l| l.split_whitespace().next()).filter(|w| w.starts_with(':')).collect();
+    assert!(of_shell.len() > 9 && of_prompt.len() > 9, "{help}\n{prompt}");
+    let of_shell = of_shell.iter().map(|w| format!("`edge {w}"));
+    let missing: Vec<String> =
+        of_shell.chain(of_prompt.iter().map(|w| format!("`{w}"))).filter(|w| !page.contains(w)).collect();
+    assert!(missing.is_empty(), "docs/language.md does not name {missing:?}");
+}
+
+/// What the README shows of a terminal is what is seen there, but for ids.
+#[test]
+fn captures() {
+    let readme = support::read(&support::root().join("README.md"));
+    let ids = regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").expect("a pattern");
+    let mut count = 0;
+    for (line, shown) in support::blocks(&readme, "text") {
+        let Some((command, shown)) = shown.split_once('\n') else { continue };
+        let Some(words) = command.strip_prefix("$ edge ").filter(|c| !c.contains('\'')) else { continue };
+        let mut output = tempfile::tempfile().expect("a file");
+        let both = || std::process::Stdio::from(output.try_clone().expect("a handle of the file"));
+        std::process::Command::new(env!("CARGO_BIN_EXE_edge"))
+            .args(words.split_whitespace())
+            .current_dir(support::root())
+            .env_remove("EDGE_INVENTORY")
+            .stdin(std::process::Stdio::null())
+            .stdout(both())
+            .stderr(both())
+            .status()
+            .expect("the program runs");
+        let mut seen = String::new();
+        std::io::Seek::rewind(&mut output).expect("a file");
+        std::io::Read::read_to_string(&mut output, &mut seen).expect("text");
+        assert_eq!(ids.replace_all(shown, "ID"), ids.replace_all(&seen, "ID"), "README.md:{line}");
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
 /// Scenarios that are shown can be read.
 #[test]
 fn scenarios() {

@@ -1,4 +1,4 @@
-//! The prompt over a pipe, as a process: transcripts in tests/repl and the blocks of docs/repl.md marked `edge-repl`.
+//! The prompt over a pipe, as a process: transcripts in tests/repl.
 //!
 //! The first line is a command line. Lines that begin with `> ` are entries, those with `. ` go on with the one above; what
 //! is printed stands below. `exit N` ends it. Both outputs are shown as they come, as on a terminal; ids are not.

@@ -1,6 +1,8 @@
 //! Running a program: the executor between the evaluator's steps and the sites.
 //!
-//!     step ──resolve──> arguments at a site ──pursue──> deeds ──effect──> requests ──session──> answers ──> events
+//! ```text
+//! step ──resolve──> arguments at a site ──pursue──> deeds ──effect──> requests ──session──> answers ──> events
+//! ```
 //!
 //! `live` performs steps, `planning` only looks; both resolve names and copies in the same way (`resolve`). The hard idea
 //! is in `effect`: an operation at one site is a thing that can be sent, probed, fenced and undone, whatever resource it is

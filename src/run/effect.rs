@@ -74,6 +74,11 @@ pub struct SiteEffect {
     made: bool,
     /// It changed what was there, so that undoing it puts that back.
     changed: bool,
+    /// `ensure` found nothing and has asked for it to be made: what is there now is its own.
+    making: bool,
+    /// How often the site answered that it failed, with the same words.
+    failures: u32,
+    failure: String,
     ticket: Option<Row>,
     /// A ticket may have been made of which no answer told.
     ticket_lost: bool,
@@ -123,6 +128,9 @@ impl SiteEffect {
             before: None,
             made: false,
             changed: false,
+            making: false,
+            failures: 0,
+            failure: String::new(),
             ticket: None,
             ticket_lost: false,
             copies: Vec::new(),
@@ -295,6 +303,7 @@ impl SiteEffect {
             if let Some(found) = self.found_by_name(&instance, resource).await.map_err(before)? {
                 return self.change(&instance, resource, found).await;
             }
+            self.making = true;
         } else if op.creates(&resource.name) == Some(&resource.name) && self.row.is_none() {
             self.refuse_taken(&instance, resource).await.map_err(before)?;
         }
@@ -458,9 +467,9 @@ impl SiteEffect {
             .map_err(before)?;
         let entry = Entry::Send { key: self.step.key.clone(), site: self.atom, attempt: self.attempt, ticket: None };
         self.run.journal.record(entry).await.map_err(|e| before(Trouble::refused(format!("the journal: {e}"))))?;
-        self.apply(instance, resource, changes).await?;
+        // Also when no answer tells.
         self.changed = true;
-        Ok(())
+        self.apply(instance, resource, changes).await
     }
 
     /// `set` and parts.
@@ -548,6 +557,11 @@ impl SiteEffect {
 
     async fn stopped(&mut self, stop: Stop) -> Observation {
         let site = self.atom;
+        if let Stop::Silent(trouble) = &stop {
+            let same = trouble.answered && trouble.message == self.failure;
+            self.failures = if same { self.failures + 1 } else { u32::from(trouble.answered) };
+            self.failure = trouble.message.clone();
+        }
         let (trouble, observation) = match stop {
             Stop::NotReached(t) => (t, Observation::Unreachable),
             Stop::Silent(t) => (t, Observation::Silent),
@@ -601,6 +615,11 @@ impl SiteEffect {
             return Ok(());
         };
         if known.args.contains_key(param) {
+            return Ok(());
+        }
+        // The request that it was made for did not leave.
+        if let Some(ticket) = &self.ticket {
+            known.args.insert(param.clone(), resolve::record(ticket.clone()));
             return Ok(());
         }
         let Ok(ingredient) = instance.resource(&fence.resource) else { return Ok(()) };
@@ -833,7 +852,7 @@ impl SiteEffect {
             let instance = self.open().await?;
             let resource = instance.resource(&self.resource)?;
             let op = operation(resource, &self.operation)?;
-            if self.subject.is_some() || matches!(self.what, What::Ensure) {
+            if self.subject.is_some() || matches!(self.what, What::Ensure) && !self.making {
                 return Ok(self.look().await?.is_some());
             }
             self.arguments(op).await?;
@@ -865,7 +884,7 @@ impl SiteEffect {
         let resource = instance.resource(&self.resource)?;
         let op = operation(resource, &self.operation)?;
         self.arguments(op).await?;
-        if matches!(self.what, What::Ensure) {
+        if matches!(self.what, What::Ensure) && !self.making {
             return self.look_for_ensured(&instance, resource).await;
         }
         if self.subject.is_some() {
@@ -1076,10 +1095,19 @@ impl Effect for SiteEffect {
 
     fn release(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            self.drop_ticket();
             for made in std::mem::take(&mut self.copies) {
                 copies::release(&self.run, made).await;
             }
         })
+    }
+
+    fn holds(&self) -> bool {
+        !self.copies.is_empty()
+    }
+
+    fn is_hopeless(&self) -> bool {
+        self.failures >= 2
     }
 }
 

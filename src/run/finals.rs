@@ -143,14 +143,12 @@ async fn act(effect: &mut SiteEffect) -> Result<(), Trouble> {
     match effect.act(Deed::Send).await {
         Seen::Observed(Observation::Done) => Ok(()),
         Seen::Observed(Observation::Refused | Observation::Broken) => {
-            Err(Trouble { kind: Kind::Refused, message: effect.word.clone(), help: effect.help.clone() })
+            Err(Trouble { help: effect.help.clone(), ..Trouble::refused(effect.word.clone()) })
         }
         // It may have been carried out, and must not be twice.
-        Seen::Observed(Observation::Silent) => Err(Trouble {
-            kind: Kind::Refused,
-            message: format!("not known whether it was carried out: {}", effect.word),
-            help: None,
-        }),
-        _ => Err(Trouble { kind: Kind::NotReached, message: effect.word.clone(), help: None }),
+        Seen::Observed(Observation::Silent) => {
+            Err(Trouble::refused(format!("not known whether it was carried out: {}", effect.word)))
+        }
+        _ => Err(Trouble { kind: Kind::NotReached, ..Trouble::silent(effect.word.clone()) }),
     }
 }

@@ -331,7 +331,7 @@ impl Said {
             message => message.to_string(),
         };
         match self.kind {
-            AnswerKind::Unknown => Trouble::silent(format!("{text} ({})", self.status)),
+            AnswerKind::Unknown => Trouble { answered: true, ..Trouble::silent(format!("{text} ({})", self.status)) },
             AnswerKind::Denied => Trouble::refused(format!("denied: {text}")),
             AnswerKind::Conflict => Trouble::refused(format!("another manager holds it: {text}")),
             _ => Trouble::refused(text),

@@ -75,7 +75,7 @@ pub struct Run {
     pub defaults: Policy,
     copies: copies::Copies,
     /// Of a plan: what would be there by now, as far as it is known.
-    planned: Mutex<HashMap<(Name, SiteId, String), Fields>>,
+    planned: Mutex<HashMap<(Name, SiteId, String), Option<Fields>>>,
     made: Mutex<HashSet<(SiteId, String)>>,
     began: Instant,
     interrupt: watch::Receiver<bool>,
@@ -129,19 +129,30 @@ impl Run {
 
     fn plan_name(&self, resource: &Name, site: SiteId, name: &str, fields: Fields) {
         let mut planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        planned.entry((resource.clone(), site, name.to_string())).or_default().extend(fields);
+        planned.entry((resource.clone(), site, name.to_string())).or_default().get_or_insert_default().extend(fields);
+    }
+
+    /// An earlier step of the plan deletes it.
+    fn plan_gone(&self, resource: &Name, site: SiteId, name: &str) {
+        let mut planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        planned.insert((resource.clone(), site, name.to_string()), None);
+    }
+
+    fn is_planned_gone(&self, resource: &str, site: SiteId, name: &str) -> bool {
+        let planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        planned.get(&(resource.into(), site, name.to_string())).is_some_and(Option::is_none)
     }
 
     /// What an earlier step of the plan makes it to be.
     fn planned(&self, resource: &str, site: SiteId, name: &str) -> Option<Fields> {
         let planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        planned.get(&(resource.into(), site, name.to_string())).cloned()
+        planned.get(&(resource.into(), site, name.to_string())).cloned().flatten()
     }
 
     /// Whether an earlier step of the plan makes it.
     fn is_planned(&self, resource: &str, site: SiteId, name: &str) -> bool {
         let planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        !planned.is_empty() && planned.contains_key(&(resource.into(), site, name.to_string()))
+        planned.get(&(resource.into(), site, name.to_string())).is_some_and(Option::is_some)
     }
 
     pub fn elapsed(&self) -> Duration {

@@ -205,6 +205,9 @@ impl Planning {
                 .collect());
         }
         if step.kind == StepKind::Final && &*step.operation == "delete" {
+            if let Some(name) = subject.and_then(row_name) {
+                run.plan_gone(&step.resource, at, &name);
+            }
             return Ok(match subject {
                 Some(row) => vec![named(Action::Delete, row_name(row).as_deref(), row.id.as_deref())],
                 None => vec![named(Action::Delete, None, None)],
@@ -230,10 +233,12 @@ impl Planning {
         render::version_for_write(instance.service(), resource, op, given, instance.offered())?;
         let by = resource.named.as_ref().and_then(|n| n.by.first());
         let name = by.and_then(|by| args.get(by)).and_then(|n| n.as_str()).map(str::to_string);
+        let gone = name.as_ref().is_some_and(|n| run.is_planned_gone(&step.resource, at, n));
         let own = match (step.kind, subject) {
             (StepKind::Ensure, _) => {
                 let planned = name.as_ref().and_then(|n| run.planned(&step.resource, at, n));
                 let found = match &name {
+                    _ if gone => None,
                     _ if planned.is_some() => planned.map(|fields| Row { id: None, fields }),
                     Some(name) if !resource.is_link() => instance.find(resource, name).await?,
                     _ => instance.read(resource, args.clone(), args.clone()).await.unwrap_or(None),
@@ -256,6 +261,7 @@ impl Planning {
             ),
             (_, None) => {
                 if let Some(name) = &name
+                    && !gone
                     && op.creates(&resource.name) == Some(&resource.name)
                     && let Some(taken) = instance.named(resource, name).await?.first()
                 {

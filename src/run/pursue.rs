@@ -43,6 +43,10 @@ pub trait Effect: Send + 'static {
     fn act(&mut self, deed: Deed) -> BoxFuture<'_, Seen>;
     /// The site is in no outcome and nothing of the effect is there: gives back what was made on its behalf.
     fn release(&mut self) -> BoxFuture<'_, ()>;
+    /// Whether there is something to give back.
+    fn holds(&self) -> bool;
+    /// Asking the site again would come to the same.
+    fn is_hopeless(&self) -> bool;
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +86,8 @@ const REFUSALS: u32 = 3;
 struct Trouble {
     tries: u32,
     again: Instant,
+    /// A request that changes something waits also when the site has answered others since.
+    send: Instant,
 }
 
 struct Chase<E, M> {
@@ -96,6 +102,8 @@ struct Chase<E, M> {
     suspects: SiteSet,
     /// Sites that have been asked once.
     looked: SiteSet,
+    /// Sites that were asked to change something. With `ensure` all others are unknown too, and owe us nothing.
+    touched: SiteSet,
     /// How often an undo was refused.
     refusals: BTreeMap<SiteId, u32>,
     busy: SiteSet,
@@ -125,6 +133,7 @@ pub async fn pursue<E: Effect>(
         trouble: BTreeMap::new(),
         suspects: SiteSet::new(),
         looked: SiteSet::new(),
+        touched: SiteSet::new(),
         refusals: BTreeMap::new(),
         busy: SiteSet::new(),
         debtor: run.debtor(),
@@ -159,7 +168,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 end = limit + self.patience.closing;
             }
             if self.tell.is_none() {
-                let owed = self.pursuit.owed();
+                let owed = self.owed();
                 let settled = owed.is_empty() && working.is_empty();
                 self.run.owe(self.debtor, &self.key, owed);
                 if settled {
@@ -174,9 +183,10 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             if idle && now >= end {
                 return self.stop_owing(working).await;
             }
-            let retry = self.trouble.iter().filter(|(s, _)| !self.busy.contains(**s)).map(|(_, t)| t.again).min();
+            let idling = self.trouble.iter().filter(|(s, _)| !self.busy.contains(**s));
+            let retry = idling.flat_map(|(_, t)| [t.again, t.send]).filter(|t| *t > now).min();
             let wake = [
-                retry.filter(|t| *t > now),
+                retry,
                 Some(limit).filter(|limit| gives_up && *limit > now && !self.suspects.is_empty()),
                 Some(end).filter(|_| idle && !self.trouble.is_empty()),
             ];
@@ -193,7 +203,8 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 () = run.interrupted() => {
                     drop(working);
                     self.pursuit.crash();
-                    let owed = self.pursuit.owed();
+                    let mut owed = self.owed();
+                    owed.extend(self.effects.iter().filter(|(_, e)| e.holds()).map(|(s, _)| *s));
                     return self.stop(Ended::Interrupted(owed), FuturesUnordered::new()).await;
                 }
             }
@@ -203,6 +214,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
     /// Starts every deed that is due, and tells the verdict when there is one.
     async fn start_what_is_due(&mut self, working: &mut Working<E>) -> Result<(), String> {
         'again: loop {
+            let now = Instant::now();
             for action in self.pursuit.actions() {
                 let (site, deed) = match &action {
                     Action::Send(s) => (*s, Deed::Send),
@@ -217,7 +229,8 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                         continue;
                     }
                 };
-                let waits = self.trouble.get(&site).is_some_and(|t| t.again > Instant::now());
+                let due = |t: &Trouble| if deed == Deed::Send { t.again.max(t.send) } else { t.again };
+                let waits = self.trouble.get(&site).is_some_and(|t| due(t) > now);
                 if self.busy.contains(site) || waits || working.len() >= self.patience.parallel {
                     continue;
                 }
@@ -231,6 +244,9 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 let deed = if deed == Deed::Probe && self.is_unwanted(site) { Deed::Look } else { deed };
                 self.pursuit.issued(&action).map_err(|e| e.to_string())?;
                 self.busy.insert(site);
+                if matches!(deed, Deed::Send | Deed::Undo) {
+                    self.touched.insert(site);
+                }
                 let mut effect = self.effects.remove(&site).unwrap_or_else(|| (self.make)(site));
                 working.push(Box::pin(async move {
                     let seen = effect.act(deed).await;
@@ -261,7 +277,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 let of_outcome = |site: &SiteId| outcome.contains(*site);
                 let sites: Vec<SiteId> = self.effects.keys().copied().filter(of_outcome).collect();
                 let effects = sites.into_iter().filter_map(|s| Some((s, self.effects.remove(&s)?))).collect();
-                let owed = self.pursuit.owed();
+                let owed = self.owed();
                 let unknown = self.unknown(&outcome);
                 if !owed.is_empty() {
                     self.run.events.emit(Some(&self.key), EventKind::Tidying { sites: owed.clone() });
@@ -317,6 +333,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
     fn take_in(&mut self, site: SiteId, effect: E, seen: Seen) {
         self.busy.remove(site);
         self.looked.insert(site);
+        let hopeless = effect.is_hopeless();
         self.effects.insert(site, effect);
         let troubled = match seen {
             Seen::Nothing => true,
@@ -337,11 +354,17 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             }
         };
         if !troubled {
-            self.trouble.remove(&site);
             if matches!(seen, Seen::Observed(Observation::Done | Observation::Found)) {
                 self.suspects.remove(site);
+                self.trouble.remove(&site);
+            } else if let Some(trouble) = self.trouble.get_mut(&site) {
+                trouble.again = Instant::now();
             }
             return;
+        }
+        if hopeless {
+            // It must still be closed, and is not asked again. Where a probe found it, it is not hopeless.
+            let _ = self.pursuit.observe(site, Observation::GivenUp);
         }
         self.suspects.insert(site);
         if seen == Seen::Observed(Observation::UndoRefused) {
@@ -358,7 +381,8 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             0 => Duration::from_millis(200),
             n => Duration::from_secs(1 << (n - 1).min(4)).min(Duration::from_secs(15)),
         };
-        self.trouble.insert(site, Trouble { tries: tries + 1, again: Instant::now() + pause });
+        let again = Instant::now() + pause;
+        self.trouble.insert(site, Trouble { tries: tries + 1, again, send: again });
     }
 
     /// The time limit: sites in trouble go out of all outcomes. Says whether that changed anything.
@@ -370,7 +394,11 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
     }
 
     async fn stop_owing(mut self, working: Working<E>) {
-        let owed = self.pursuit.owed();
+        let owed = self.owed();
+        let closed = self.effects.iter_mut().filter(|(site, _)| !owed.contains(**site));
+        for (_, effect) in closed {
+            effect.release().await;
+        }
         if self.tell.is_none() {
             return;
         }
@@ -379,9 +407,18 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         self.stop(Ended::Unsettled(owed), working).await
     }
 
+    /// Where something of this run is, or may still come, that no verdict covers.
+    fn owed(&self) -> SiteSet {
+        self.pursuit.owed().intersection(&self.touched)
+    }
+
     async fn stop(mut self, ended: Ended, working: Working<E>) {
         drop(working);
-        self.run.owe(self.debtor, &self.key, self.pursuit.owed());
+        let owed = match &ended {
+            Ended::Unsettled(owed) | Ended::Interrupted(owed) => owed.clone(),
+            _ => self.owed(),
+        };
+        self.run.owe(self.debtor, &self.key, owed);
         let effects = std::mem::take(&mut self.effects);
         self.tell(Told { ended, effects, unknown: SiteSet::new() });
     }

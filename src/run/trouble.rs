@@ -10,6 +10,8 @@ pub struct Trouble {
     /// One line; names what was asked for, not the site.
     pub message: String,
     pub help: Option<String>,
+    /// The site did answer: that it failed, so that nobody knows what it did.
+    pub answered: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +26,11 @@ pub enum Kind {
 
 impl Trouble {
     pub fn refused(message: impl Into<String>) -> Trouble {
-        Trouble { kind: Kind::Refused, message: message.into(), help: None }
+        Trouble { kind: Kind::Refused, message: message.into(), help: None, answered: false }
     }
 
     pub fn silent(message: impl Into<String>) -> Trouble {
-        Trouble { kind: Kind::Silent, message: message.into(), help: None }
+        Trouble { kind: Kind::Silent, message: message.into(), help: None, answered: false }
     }
 
     pub fn help(mut self, text: impl Into<String>) -> Trouble {
@@ -56,7 +58,7 @@ impl From<Failure> for Trouble {
             | Failure::Configuration(_)
             | Failure::Protocol(_) => Kind::Refused,
         };
-        Trouble { kind, message: failure.to_string(), help: None }
+        Trouble { kind, message: failure.to_string(), help: None, answered: false }
     }
 }
 

@@ -77,6 +77,10 @@ impl Formula {
         }
     }
 
+    pub fn all(sites: usize) -> Formula {
+        Formula::Count { words: "all".into(), least: sites as u32, most: sites as u32, set: (1 << sites) - 1 }
+    }
+
     pub fn holds(&self, there: u32) -> bool {
         let at = |site: &usize| there & 1 << site != 0;
         match self {

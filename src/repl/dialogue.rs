@@ -30,6 +30,8 @@ pub struct Dialogue {
     /// Do what a plan shows without asking.
     pub auto: bool,
     pub interactive: bool,
+    /// The user has stopped a statement.
+    pub stopped: bool,
     pub(super) sources: Sources,
     pub(super) frame: Frame,
     /// Of the last entry: it has the functions of all.
@@ -102,6 +104,7 @@ impl Dialogue {
             frame: Frame::new(),
             scope: None,
             auto: false,
+            stopped: false,
             said: Vec::new(),
             described: Vec::new(),
             entries: 0,

@@ -61,11 +61,11 @@ impl Interrupts {
     pub fn press(&self, idle: Idle) {
         match &*self.lock() {
             None if idle == Idle::Exit => std::process::exit(130),
-            None => {}
+            // The second one: the first has said so already.
             Some(senders) if senders.stop.send_replace(true) => {
-                let _ = senders.leave.send(true);
+                senders.leave.send_replace(true);
             }
-            Some(_) => anstream::eprintln!("stopping; Ctrl-C once more leaves it as it is"),
+            _ => {}
         }
     }
 

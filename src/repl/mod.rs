@@ -72,6 +72,8 @@ impl Repl {
                 }
             };
             match self.obey(&entry) {
+                // Whoever stops one statement of a pipe does not wait for the next.
+                Next::Go(status) if self.dialogue.stopped => return graver(worst, status),
                 Next::Go(status) => worst = graver(worst, status),
                 Next::Quit => return worst,
             }

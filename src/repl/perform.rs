@@ -76,12 +76,14 @@ impl Dialogue {
         let Entry { program, base, before, .. } = entry;
         let grown = !Arc::ptr_eq(self.inventory(), before.inventory());
         let running = self.begin();
-        let stage = self.stage(base, running.stop.clone());
+        let stop = running.stop.clone();
+        let stage = self.stage(base, stop.clone());
         let summary = Arc::new(Summary::new(stage.inventory.clone()));
         let progress = Arc::new(Progress::new(stage.inventory.clone()));
         let readers: Vec<Arc<dyn Reader>> = vec![progress.clone(), summary.clone()];
         let ended = self.runtime.block_on(self.perform(&program, values, &stage, running, readers));
         self.interrupts.end();
+        self.stopped |= *stop.borrow();
         progress.clear();
         let (outcome, owed) = match ended {
             Ended::Done(outcome, owed) => (outcome, owed),
@@ -204,10 +206,17 @@ impl Dialogue {
             (outcome, owed)
         };
         let reads = !program.changes;
+        let mut stop = running.stop.clone();
+        let announced = async {
+            pressed(&mut stop).await;
+            anstream::eprintln!("stopping; Ctrl-C once more leaves it as it is");
+            std::future::pending::<Ended>().await
+        };
         tokio::select! {
             (outcome, owed) = work => Ended::Done(outcome, owed),
             () = pressed(&mut running.stop), if reads => Ended::Stopped,
             () = pressed(&mut running.leave) => Ended::Left,
+            ended = announced, if !reads => ended,
         }
     }
 

@@ -15,7 +15,7 @@ pub fn root() -> PathBuf {
 /// that differs, for an `.expected` without a program, for a panic, and for an empty folder.
 pub fn suite(folder: &str, produce: impl Fn(&str, &Path) -> String) {
     let folder = root().join("tests").join(folder);
-    let bless = std::env::var_os("BLESS").is_some_and(|v| v != "0");
+    let bless = blessing();
     let only = std::env::var("CASE").unwrap_or_default();
     let programs = files(&folder, "edge");
     assert!(!programs.is_empty(), "no .edge files under {}", folder.display());
@@ -47,6 +47,11 @@ pub fn suite(folder: &str, produce: impl Fn(&str, &Path) -> String) {
         }
     }
     assert!(wrong == 0, "{report}\n{wrong} differ in {}; `BLESS=1 cargo test` writes them", folder.display());
+}
+
+/// Whether expected files are to be written anew.
+pub fn blessing() -> bool {
+    std::env::var_os("BLESS").is_some_and(|v| v != "0")
 }
 
 /// All files with this extension, folders in folders included, in order.

@@ -1,20 +1,21 @@
 //! The one place that draws diagnostics: ariadne, from our own plain data.
 
-use ariadne::{CharSet, Color, Config, IndexType, Label, Report, ReportKind};
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
+use ariadne::{Cache, CharSet, Color, Config, IndexType, Label, Report, ReportKind, Source};
 use edge_lang::diagnostic::{Diagnostic, Severity};
 use edge_lang::eval::Failure;
 use edge_lang::inventory::Inventory;
 use edge_lang::span::{FileId, Sources, Span};
+use std::collections::HashMap;
+use std::fmt;
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Draws each to standard error, and says how many there were.
 pub fn diagnostics(sources: &Sources, all: &[Diagnostic]) {
-    let mut all: Vec<&Diagnostic> = all.iter().collect();
-    all.sort_by_key(|d| (d.span.file, d.span.start));
-    for diagnostic in &all {
-        anstream::eprint!("{}", text(sources, diagnostic));
-    }
+    each(sources, all);
     let errors = all.iter().filter(|d| d.is_error()).count();
     let warnings = all.len() - errors;
     let count = |n: usize, what: &str| match n {
@@ -28,13 +29,24 @@ pub fn diagnostics(sources: &Sources, all: &[Diagnostic]) {
     }
 }
 
+/// Draws each to standard error, in the order of the text.
+pub fn each(sources: &Sources, all: &[Diagnostic]) {
+    let mut all: Vec<&Diagnostic> = all.iter().collect();
+    all.sort_by_key(|d| (d.span.file, d.span.start));
+    let mut texts = Texts::new(sources);
+    for diagnostic in all {
+        put(&text(&mut texts, diagnostic));
+    }
+}
+
 /// A diagnostic as text with colour codes (anstream drops them where they are not wanted).
-pub fn text(sources: &Sources, diagnostic: &Diagnostic) -> String {
+fn text(texts: &mut Texts<'_>, diagnostic: &Diagnostic) -> String {
     let (kind, color) = match diagnostic.code.severity {
         Severity::Error => (ReportKind::Error, Color::Red),
         Severity::Warning => (ReportKind::Warning, Color::Yellow),
     };
-    let place = |span: Span| (name(sources, span.file), clamp(sources, span));
+    let sources = texts.sources;
+    let place = |span: Span| (span.file, clamp(sources, span));
     let charset = if std::io::stderr().is_terminal() { CharSet::Unicode } else { CharSet::Ascii };
     let mut report = Report::build(kind, place(diagnostic.span))
         .with_config(Config::default().with_index_type(IndexType::Byte).with_char_set(charset).with_compact(false))
@@ -47,9 +59,8 @@ pub fn text(sources: &Sources, diagnostic: &Diagnostic) -> String {
     for other in &diagnostic.others {
         report.add_label(Label::new(place(other.span)).with_color(Color::Blue).with_message(&other.text));
     }
-    let cache = ariadne::sources(sources.iter().map(|(id, source)| (name(sources, id), source.text.to_string())));
     let mut out = Vec::new();
-    match report.finish().write(cache, &mut out) {
+    match report.finish().write(texts, &mut out) {
         Ok(()) => {
             let notes = diagnostic.notes.iter().map(|n| format!("  {n}\n"));
             let help = diagnostic.help.iter().map(|h| format!("  help: {h}\n"));
@@ -60,8 +71,36 @@ pub fn text(sources: &Sources, diagnostic: &Diagnostic) -> String {
     }
 }
 
-fn name(sources: &Sources, file: FileId) -> String {
-    sources.get(file).map_or_else(|| "?".to_string(), |s| s.name.to_string())
+/// The texts as ariadne wants them: each is split into lines once, when it is first drawn.
+struct Texts<'a> {
+    sources: &'a Sources,
+    split: HashMap<FileId, Source<Arc<str>>>,
+}
+
+impl Texts<'_> {
+    fn new(sources: &Sources) -> Texts<'_> {
+        Texts { sources, split: HashMap::new() }
+    }
+}
+
+impl Cache<FileId> for &mut Texts<'_> {
+    type Storage = Arc<str>;
+
+    fn fetch(&mut self, file: &FileId) -> Result<&Source<Arc<str>>, impl fmt::Debug> {
+        let source = self.sources.get(*file).ok_or("no such text")?;
+        Ok::<_, &str>(self.split.entry(*file).or_insert_with(|| Source::from(source.text.clone())))
+    }
+
+    fn display<'a>(&self, file: &'a FileId) -> Option<impl fmt::Display + 'a> {
+        Some(self.sources.get(*file).map_or_else(|| "?".to_string(), |s| s.name.to_string()))
+    }
+}
+
+/// In one piece: what takes the colours out of a text writes what is between them bit by bit.
+fn put(text: &str) {
+    let wanted = AutoStream::choice(&std::io::stderr());
+    let text = if wanted == ColorChoice::Never { strip_str(text).to_string() } else { text.to_string() };
+    anstream::eprint!("{text}");
 }
 
 /// Within the text and on character boundaries, or the drawing would panic.
@@ -80,8 +119,9 @@ fn clamp(sources: &Sources, span: Span) -> std::ops::Range<usize> {
 
 /// A failed statement, and what happened at each site.
 pub fn failure(sources: &Sources, failure: &Failure, inventory: &Inventory) {
-    for diagnostic in failure.diagnostics(inventory) {
-        anstream::eprint!("{}", text(sources, &diagnostic));
+    let mut texts = Texts::new(sources);
+    for diagnostic in &failure.diagnostics(inventory) {
+        put(&text(&mut texts, diagnostic));
     }
 }
 

@@ -241,10 +241,6 @@ impl Dialogue {
     }
 
     pub fn draw(&self, diagnostics: &[Diagnostic]) {
-        let mut all: Vec<&Diagnostic> = diagnostics.iter().collect();
-        all.sort_by_key(|d| (d.span.file, d.span.start));
-        for diagnostic in all {
-            anstream::eprint!("{}", draw::text(&self.sources, diagnostic));
-        }
+        draw::each(&self.sources, diagnostics);
     }
 }

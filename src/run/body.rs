@@ -72,6 +72,38 @@ pub struct Waits<'a> {
 }
 
 impl<'a> Body<'a> {
+    /// Nothing sent yet, of no operation; it has so much time to get ready and to say that it is busy.
+    pub fn new(
+        run: &'a Run,
+        key: &'a Key,
+        site: SiteId,
+        instance: &'a Instance,
+        resource: &'a Resource,
+        known: Known,
+        time: Duration,
+    ) -> Body<'a> {
+        Body {
+            run,
+            key,
+            site,
+            instance,
+            resource,
+            op: None,
+            target: (instance, resource),
+            known,
+            file: None,
+            marker: None,
+            resumed: false,
+            begun: false,
+            existed: false,
+            made: false,
+            deadline: Instant::now() + time,
+            busy: Instant::now() + time,
+            waits: Waits::default(),
+            answer: None,
+        }
+    }
+
     /// All instructions, then readiness.
     pub async fn go(&mut self, instructions: &'a [Instruction]) -> Result<(), Stop> {
         self.run_all(instructions).await?;

@@ -1,7 +1,7 @@
 //! Reads: listings, single resources, and operations that only answer. All sites at once; one after the other where the
 //! first that answers counts.
 
-use super::body::{Body, Stop, Waits};
+use super::body::{Body, Stop};
 use super::event::EventKind;
 use super::instance::Instance;
 use super::live::{any_resource, times, title};
@@ -18,7 +18,6 @@ use futures_util::future::join_all;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// What a site answers.
 enum Found {
@@ -140,26 +139,8 @@ async fn answer(
     let row = subject.map(|r| r.fields.clone()).unwrap_or_default();
     let mut known = Known { args, row, version, ..instance.known() };
     render::fill_defaults(&op.params, &mut known)?;
-    let mut body = Body {
-        run: spot.run,
-        key: &spot.step.key,
-        site: spot.atom,
-        instance,
-        resource,
-        op: Some(op),
-        target: (instance, resource),
-        known,
-        file: None,
-        marker: None,
-        resumed: false,
-        begun: false,
-        existed: false,
-        made: false,
-        deadline: Instant::now() + spot.time,
-        busy: Instant::now() + spot.time,
-        waits: Waits::default(),
-        answer: None,
-    };
+    let mut body =
+        Body { op: Some(op), ..Body::new(spot.run, &spot.step.key, spot.atom, instance, resource, known, spot.time) };
     match body.begin(&op.body).await {
         Ok(()) => Ok(Found::Value(body.answer.unwrap_or(Json::Null))),
         Err(Stop::NotReached(t) | Stop::Silent(t) | Stop::Refused(t) | Stop::Broken(t)) => Err(t),

@@ -1,7 +1,7 @@
 //! Deleting one thing at one site by its own id, until it is gone. Gone already is deleted.
 
 use super::Run;
-use super::body::{Body, Stop, Waits};
+use super::body::{Body, Stop};
 use super::instance::Instance;
 use super::trouble::{Kind, Trouble};
 use edge_lang::eval::Key;
@@ -29,26 +29,7 @@ pub async fn delete(
         version,
         ..instance.known()
     };
-    let mut body = Body {
-        run,
-        key,
-        site,
-        instance,
-        resource,
-        op: None,
-        target: (instance, resource),
-        known,
-        file: None,
-        marker: None,
-        resumed: false,
-        begun: false,
-        existed: false,
-        made: false,
-        deadline,
-        busy: deadline,
-        waits: Waits::default(),
-        answer: None,
-    };
+    let mut body = Body::new(run, key, site, instance, resource, known, time);
     match body.begin(&resource.delete).await {
         Ok(()) => {}
         Err(Stop::NotReached(t)) => return Err(Trouble { kind: Kind::NotReached, ..t }),

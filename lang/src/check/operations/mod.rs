@@ -1,20 +1,22 @@
 //! Uses of operations: what is given to which parameter, where the operation goes, and what it gives.
 
-use super::annotations::converted;
+mod arguments;
+mod calls;
+
 use super::expressions::poison;
-use super::functions::counted;
 use super::known::{Known, KnownScope, Place, Typed};
 use super::placements::positive_sites;
-use super::targets::{Lookup, Target, site_expr};
-use super::{Checker, Usage, codes, did_you_mean, listed, name};
+use super::targets::{Target, site_expr};
+use super::{Checker, Usage, codes, listed, name};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::eval::StepKind;
-use crate::library::{Operation, OperationKind, Param, Resource};
-use crate::model::{Placement, SiteSet};
-use crate::program::{self, Expr, ExprKind, FunctionId, PolicyExpr};
+use crate::library::{Operation, OperationKind, Resource};
+use crate::model::Placement;
+use crate::program::{self, Expr, ExprKind, PolicyExpr};
 use crate::span::Span;
 use crate::syntax::ast::{self, Item, Tail};
 use crate::types::{Name, Type};
+use arguments::Given;
 use indexmap::IndexMap;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,13 +36,6 @@ struct Tails {
     if_any: bool,
     /// The `@` was wrong, and is reported: nothing is said about a missing place.
     broken: bool,
-}
-
-/// Arguments by parameter.
-#[derive(Default)]
-struct Given {
-    args: IndexMap<Name, Typed>,
-    per_site: bool,
 }
 
 impl Checker<'_> {
@@ -102,109 +97,6 @@ impl Checker<'_> {
         let given = self.arguments(&title, &op.params, args, operation.span, span);
         let tails = self.tails(tails);
         self.use_of(of, op, given, tails, usage, span)
-    }
-
-    /// The arguments of an operation, by parameter.
-    fn arguments(&mut self, title: &str, params: &[Param], args: &[ast::Arg], at: Span, span: Span) -> Given {
-        let mut given = Given::default();
-        let mut next = 0;
-        let mut named: Option<Span> = None;
-        let mut broken = false;
-        for arg in args {
-            let (param, value) = match arg {
-                ast::Arg::Broken(_) => {
-                    broken = true;
-                    continue;
-                }
-                ast::Arg::Positional(value) => {
-                    if let Some(first) = named {
-                        self.report(
-                            Diagnostic::new(
-                                &codes::POSITIONAL_AFTER,
-                                value.span,
-                                "an argument without a name stands before those with one",
-                            )
-                            .other(first, "the first with a name"),
-                        );
-                    }
-                    next += 1;
-                    let Some(param) = params.get(next - 1) else {
-                        self.part(value, None);
-                        if next == params.len() + 1 {
-                            let message = format!("`{title}` takes {}", counted(params.len(), "argument"));
-                            let names = listed(params.iter().map(|p| &*p.name), 16);
-                            let d = Diagnostic::new(&codes::TOO_MANY_ARGUMENTS, value.span, message);
-                            self.report(if params.is_empty() { d } else { d.help(format!("they are {names}")) });
-                        }
-                        continue;
-                    };
-                    (param, value)
-                }
-                ast::Arg::Named(name, value) => {
-                    named = named.or(Some(name.span));
-                    let Some(param) = params.iter().find(|p| p.name == name.text) else {
-                        let message = format!("`{title}` has no parameter `{}`", name.text);
-                        let d = Diagnostic::new(&codes::UNKNOWN_PARAMETER, name.span, message);
-                        let near = did_you_mean(d.clone(), &name.text, params.iter().map(|p| &*p.name));
-                        let d = match near == d && !params.is_empty() {
-                            true => d.help(format!("it has {}", listed(params.iter().map(|p| &*p.name), 16))),
-                            false => near,
-                        };
-                        self.report(d);
-                        self.part(value, None);
-                        continue;
-                    };
-                    (param, value)
-                }
-            };
-            let outer = self.here.replace(false);
-            let typed = self.argument(title, param, value);
-            given.per_site |= std::mem::replace(&mut self.here, outer) == Some(true);
-            if given.args.insert(param.name.clone(), typed).is_some() {
-                let message = format!("`{}` is given twice", param.name);
-                self.error(&codes::ARGUMENT_TWICE, value.span, message);
-            }
-        }
-        let missing: Vec<&Param> =
-            params.iter().filter(|p| p.required() && !given.args.contains_key(&p.name)).collect();
-        if !missing.is_empty() && !broken {
-            let names = listed(missing.iter().map(|p| &*p.name), 8);
-            let of = if args.is_empty() { span } else { at };
-            let example: Vec<String> = missing.iter().map(|p| format!("{}: ...", p.name)).collect();
-            self.report(
-                Diagnostic::new(&codes::MISSING_ARGUMENT, of, format!("`{title}` needs {names}"))
-                    .help(format!("write `{title}({})`", example.join(", "))),
-            );
-        }
-        given
-    }
-
-    fn argument(&mut self, title: &str, param: &Param, value: &ast::Expr) -> Typed {
-        let typed = self.part(value, Some(&param.ty));
-        if argument_fits(typed.ty(), &param.ty) {
-            return if names_resource(&param.ty) { typed } else { converted(typed, &param.ty) };
-        }
-        let (wanted, found) = (param.ty.present(), typed.ty());
-        let wants = match wanted {
-            Type::Handle(r) => {
-                format!("{} {r}, or the name of one", if r.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" })
-            }
-            other => format!("`{other}`"),
-        };
-        let message = format!("`{}` of `{title}` is to be {wants}, but this is `{found}`", param.name);
-        let mut d = Diagnostic::new(&codes::WRONG_ARGUMENT, typed.span(), message);
-        let of_resource = |ty: &Type| matches!(ty, Type::Handle(_) | Type::Replicated(_));
-        if let Some(help) = super::annotations::mend(wanted, found) {
-            d = d.help(help);
-        } else if *found == Type::Nothing {
-            d = d.help("this gives no value");
-        } else if matches!((wanted, found), (Type::Handle(_), Type::Table(_))) {
-            d = d.help("rows are resources until `select`, `group by` or `join` makes others of them");
-        } else if matches!(wanted, Type::String) && of_resource(found) {
-            d = d.help("its name is `.name`, its id `.id`");
-        }
-        self.report(d);
-        Typed { expr: Expr { ty: Type::Error, ..typed.expr }, known: Known::Nothing }
     }
 
     fn tails(&mut self, tails: &[Tail]) -> Tails {
@@ -400,27 +292,6 @@ impl Checker<'_> {
         Place { placement: placement.map(Arc::new), form: Default::default(), single, span: subject.span() }
     }
 
-    /// What the arguments refer to.
-    fn dependencies(&self, params: &[Param], given: &Given, subject: Option<&Name>) -> Vec<Dependency> {
-        let mut all = Vec::new();
-        for param in params {
-            let Some(typed) = given.args.get(&param.name) else { continue };
-            if subject == Some(&param.name) || *typed.ty() == Type::Error || *typed.ty() == Type::Null {
-                continue;
-            }
-            let Some(resource) = resource_of(&param.ty).and_then(|r| self.library.any_resource(r)) else { continue };
-            let from = match &typed.known {
-                Known::At(sites) => Some(sites.clone()),
-                _ => None,
-            };
-            let by_name = names_by_text(typed.ty());
-            let lookup =
-                Lookup { resource: resource.name.clone(), service: resource.service.clone(), span: typed.span() };
-            all.push(Dependency { param: param.name.clone(), lookup, by_name, from });
-        }
-        all
-    }
-
     /// Without an inventory file `sites` is whatever was found on this machine: to be looked at, not to be changed.
     /// A program that names each of them knows what it does.
     fn judge_found_sites(&mut self, place: &Place) {
@@ -449,107 +320,6 @@ impl Checker<'_> {
         }
     }
 
-    /// `f(args) @ scope`
-    pub(super) fn placed_call(&mut self, id: FunctionId, args: &[ast::Arg], span: Span, tails: &[Tail]) -> Typed {
-        if tails.is_empty() {
-            return self.call_function(id, args, span, None);
-        }
-        let mut policy = PolicyExpr::default();
-        let mut at = None;
-        for tail in tails {
-            match tail {
-                Tail::At(e) => at = at.or(Some(e)),
-                Tail::With(e) => policy = self.policy_braces(e),
-                Tail::IfAny => {}
-            }
-        }
-        let Some(e) = at else {
-            let d = Diagnostic::new(
-                &codes::NOTHING_TO_PLACE,
-                span,
-                "`with` says how an operation is done, and this is a call",
-            );
-            self.report(d.help("give a scope as well: `f() @ Zone1 with { ... }`"));
-            return self.call_function(id, args, span, None);
-        };
-        let (scope, known, written) = match &e.kind {
-            ast::ExprKind::Braces(items) if items.iter().any(|i| !matches!(i, Item::Element(_) | Item::Broken(_))) => {
-                let written = self.written_entries(e);
-                let (scope, known) = self.scope_items(items, e.span);
-                (scope, known, written)
-            }
-            _ => {
-                let typed = self.part(e, Some(&Type::Placement));
-                let (scope, known) = self.as_scope(typed, policy, e.span);
-                (scope, known, Vec::new())
-            }
-        };
-        let call = self.call_function(id, args, span, Some((&known, &written)));
-        let ty = call.expr.ty.clone();
-        let kind = ExprKind::Within { scope: Box::new(scope), of: Box::new(call.expr) };
-        Typed { expr: Expr { kind, ty, span }, known: call.known }
-    }
-
-    /// `copy(rows) @ ...`: the bridge of a resource, called by hand.
-    pub(super) fn copy(&mut self, name_: &ast::Name, args: &[ast::Arg], span: Span, tails: &[Tail]) -> Typed {
-        let library = self.library;
-        let [ast::Arg::Positional(value)] = args else {
-            let d = Diagnostic::new(
-                &codes::MISSING_ARGUMENT,
-                name_.span,
-                "`copy` takes one thing: a resource, or rows of one",
-            );
-            self.report(d.help("write `copy(flavor.list() @ Zone1) @ Zone3`"));
-            self.arguments_alone(args);
-            self.tails_alone(tails);
-            return poison(span);
-        };
-        let usage = self.usage;
-        let typed = self.part(value, None);
-        let tails = self.tails(tails);
-        let resource = match typed.ty() {
-            Type::Handle(r) | Type::Replicated(r) => library.any_resource(r),
-            Type::Error => return poison(span),
-            other => {
-                let message = format!("`copy` takes a resource, or rows of one, and this is `{other}`");
-                let mut d = Diagnostic::new(&codes::WRONG_ARGUMENT, typed.span(), message);
-                if matches!(other, Type::Table(_)) {
-                    d = d.help("rows are resources until `select`, `group by` or `join` makes others of them");
-                }
-                self.report(d);
-                return poison(span);
-            }
-        };
-        let Some(resource) = resource else { return poison(span) };
-        if resource.bridge.is_none() {
-            let message = format!("there is no bridge for a {}, so it cannot be copied", resource.name);
-            self.error(&codes::NO_BRIDGE, typed.span(), message);
-            return poison(span);
-        }
-        let op = Operation {
-            name: name("copy"),
-            kind: OperationKind::Change,
-            params: Vec::new(),
-            subject: None,
-            result: Type::Handle(resource.name.clone()),
-            left: None,
-            doc: String::new(),
-            span: resource.span,
-        };
-        let many = matches!(typed.ty(), Type::Replicated(_));
-        let given = Given { args: IndexMap::from([(name("of"), typed)]), per_site: false };
-        let mut used = self.use_of(resource, &op, given, tails, usage, span);
-        if let ExprKind::Operation(op) = &mut used.expr.kind {
-            let op = Arc::make_mut(op);
-            op.kind = StepKind::Copy;
-            op.single &= !many;
-        }
-        if many {
-            used.expr.ty = Type::Replicated(resource.name.clone());
-        }
-        used
-    }
-
     /// `apply(...)`: an operation that one resource alone has needs no resource before it.
     pub(super) fn resource_of_operation(&self, operation: &str) -> Option<Name> {
         let mut found: Option<&Resource> = None;
@@ -564,48 +334,6 @@ impl Checker<'_> {
             }
         }
         found.map(|r| r.name.clone())
-    }
-}
-
-struct Dependency {
-    param: Name,
-    lookup: Lookup,
-    /// By name: in the scope; else a handle.
-    by_name: bool,
-    from: Option<Arc<SiteSet>>,
-}
-
-/// The resource that a parameter takes, also in a list.
-fn resource_of(ty: &Type) -> Option<&Name> {
-    match ty.present() {
-        Type::Handle(resource) | Type::Replicated(resource) => Some(resource),
-        Type::List(of) => resource_of(of),
-        _ => None,
-    }
-}
-
-fn names_resource(ty: &Type) -> bool {
-    resource_of(ty).is_some()
-}
-
-fn names_by_text(ty: &Type) -> bool {
-    match ty.present() {
-        Type::String => true,
-        Type::List(of) => names_by_text(of),
-        _ => false,
-    }
-}
-
-/// As `Type::fits`, and a resource may also be given by its name or id, or as rows that have one at each site.
-fn argument_fits(found: &Type, wanted: &Type) -> bool {
-    match (found, wanted) {
-        (Type::Null, Type::Optional(_)) => true,
-        (Type::Optional(found), Type::Optional(wanted)) => argument_fits(found, wanted),
-        (found, Type::Optional(wanted)) => argument_fits(found, wanted),
-        (Type::String, Type::Handle(_)) => true,
-        (Type::Replicated(a), Type::Handle(b)) => a == b,
-        (Type::List(found), Type::List(wanted)) => argument_fits(found, wanted),
-        _ => found.fits(wanted),
     }
 }
 

@@ -69,6 +69,54 @@ pub trait Session: Send + Sync {
 
     /// Whether the service lists an extension.
     fn has_extension(&self, kind: &str, base: &str, name: &str) -> BoxFuture<'_, Result<bool, Failure>>;
+
+    /// Where a kind of thing is, and perhaps one of that kind, where a stack's kinds are found at the site: what
+    /// descriptions call `kind`, `self` and `api`. What was found is kept; of a kind that is not known the site is asked
+    /// again, for it may be new. Where the site has no such kind: `NotOffered`.
+    fn locate(&self, object: Object) -> BoxFuture<'_, Result<Located, Failure>> {
+        let message = format!("there is no looking up of kinds such as `{}` at this kind of site", object.kind);
+        Box::pin(std::future::ready(Err(Failure::NotOffered(message))))
+    }
+}
+
+/// One thing, or all of its kind, as a description or a document names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// The kind of the service (the API group; the one without a name is `core`). `None`: whichever has the kind.
+    pub group: Option<String>,
+    /// As a document says it, `apps/v1`: then this version and no other; else that which the site prefers.
+    pub api: Option<String>,
+    /// `Deployment`. Where a person wrote it, also in the plural, in small letters, or as the site abbreviates it.
+    pub kind: String,
+    pub within: Within,
+    pub name: Option<String>,
+}
+
+/// The namespace that is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Within {
+    /// The session's own: of the tenant, else of the configuration, else the stack's default.
+    #[default]
+    Own,
+    Named(String),
+    /// Every one: of listings.
+    All,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// `core`, `apps`.
+    pub group: String,
+    /// `v1`, `apps/v1`: the version that the paths are of.
+    pub api: String,
+    /// As documents write it: `Deployment`.
+    pub kind: String,
+    /// Percent-encoded, from the root of the site: all of the kind (where they are made and listed), and the one, if it
+    /// was named.
+    pub all: String,
+    pub one: Option<String>,
+    /// The namespace; `None` of a kind that is in none, and of all namespaces.
+    pub within: Option<String>,
 }
 
 #[derive(Clone, Debug)]

@@ -162,6 +162,7 @@ impl<'a> Body<'a> {
             self.begun = true;
             return Ok(());
         }
+        self.locate().await?;
         let wanted = render::wanted(template, &self.known).map_err(|e| self.stopped(e.into()))?;
         if !wanted {
             return Ok(());
@@ -220,6 +221,21 @@ impl<'a> Body<'a> {
                 _ => return Err(self.stopped(said.trouble())),
             }
         }
+    }
+
+    /// Paths, where the stack's kinds are found at the site.
+    async fn locate(&mut self) -> Result<(), Stop> {
+        if self.resource.kind.is_some() {
+            let known = std::mem::take(&mut self.known);
+            match self.instance.located(self.resource, known.clone()).await {
+                Ok(located) => self.known = located,
+                Err(trouble) => {
+                    self.known = known;
+                    return Err(self.stopped(trouble));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether the operation makes the thing that its first request asks for.
@@ -327,6 +343,9 @@ impl<'a> Body<'a> {
 
     async fn look(&mut self) -> Result<(), Stop> {
         self.refresh().await?;
+        if !self.waits.follow.is_empty() {
+            self.locate().await?;
+        }
         for i in 0..self.waits.follow.len() {
             let (name, template) = self.waits.follow[i];
             let request =

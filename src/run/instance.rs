@@ -3,9 +3,9 @@
 
 use super::Run;
 use super::trouble::Trouble;
-use crate::drivers::{Answer, AnswerBody, Complaint, Limits, Session, Upload};
+use crate::drivers::{Answer, AnswerBody, Complaint, Limits, Object, Session, Upload, Within};
 use edge_lang::library::render::{self, Asked, Chosen, Fields, Headers, Look, Reading, Row, Scope as Known};
-use edge_lang::library::{AnswerKind, Library, Mark, On, Op, Resource, Service, Template, Version};
+use edge_lang::library::{AnswerKind, Kind, Library, Mark, On, Op, Resource, Service, Template, Version};
 use edge_lang::model::SiteId;
 use edge_lang::types::Name;
 use serde_json::Value as Json;
@@ -85,7 +85,12 @@ impl Instance {
     }
 
     pub fn resource(&self, name: &str) -> Result<&Resource, Trouble> {
-        let found = self.service().resources.get(name);
+        // What is of any kind belongs to every service of its stack.
+        let found = self
+            .service()
+            .resources
+            .get(name)
+            .or_else(|| self.library.resource(&self.stack, name).filter(|r| r.kind == Some(Kind::Any)));
         found.ok_or_else(|| {
             Trouble::refused(format!("service `{}` has no `{name}` at sites of this kind", self.service))
         })
@@ -117,15 +122,38 @@ impl Instance {
         Err(Trouble::refused(format!("the site has no extension `{extension}`, which `{}` needs", resource.name)))
     }
 
+    /// The same with the paths of the kind and of the one that is meant, where the stack's kinds are found at the site.
+    pub async fn located(&self, resource: &Resource, mut known: Known) -> Result<Known, Trouble> {
+        let Some(object) = object(self.service(), resource, &known) else { return Ok(known) };
+        let located = match tokio::time::timeout(self.time, self.session.locate(object)).await {
+            Ok(located) => located.map_err(|f| Trouble::from(f).of_read())?,
+            Err(_) => return Err(Trouble::silent(format!("no answer in {} s", self.time.as_secs())).of_read()),
+        };
+        known.self_path = located.one;
+        known.kind_path = Some(located.all);
+        known.api = Some(located.api);
+        if resource.kind == Some(Kind::Any) {
+            known.row.insert("kind".into(), located.kind.into());
+        }
+        Ok(known)
+    }
+
+    /// A row of an answer. Of a resource that may be of any kind, rows of a listing do not say which: the paths do.
+    fn row(&self, resource: &Resource, record: &Json, version: Option<Version>, known: &Known) -> Result<Row, Trouble> {
+        let mut row = render::row(resource, record, &Headers::new(), version, Reading::Whole)?;
+        complete(resource, &mut row, known);
+        Ok(row)
+    }
+
     /// All rows, narrowed by the list's parameters.
     pub async fn list(&self, resource: &Resource, args: Fields) -> Result<Vec<Row>, Trouble> {
         self.require(resource).await?;
         let given = |name: &str| args.contains_key(name);
         let version = render::version_for_read(self.service(), resource, given, None, self.offered)?;
-        let known = Known { args, version, ..self.known() };
+        let known = self.located(resource, Known { args, version, ..self.known() }).await?;
         let listing = render::listing(self.service(), resource, &known, None)?;
         let rows = self.rows(listing).await?;
-        rows.iter().map(|(record, v)| Ok(render::row(resource, record, &Headers::new(), *v, Reading::Whole)?)).collect()
+        rows.iter().map(|(record, v)| self.row(resource, record, *v, &known)).collect()
     }
 
     async fn rows(&self, listing: edge_lang::library::Listing) -> Result<Vec<(Json, Option<Version>)>, Trouble> {
@@ -169,12 +197,10 @@ impl Instance {
         let by: Name = resource.named.as_ref().and_then(|n| n.by.first().cloned()).unwrap_or_else(|| "name".into());
         let version = render::version_for_read(self.service(), resource, |_| false, None, self.offered)?;
         let known = Known { args: Fields::from_iter([(by, name.into())]), version, ..self.known() };
+        let known = self.located(resource, known).await?;
         let listing = render::found_by_name(self.service(), resource, &known)?;
         let records = self.rows(listing).await?;
-        records
-            .iter()
-            .map(|(record, v)| Ok(render::row(resource, record, &Headers::new(), *v, Reading::Whole)?))
-            .collect()
+        records.iter().map(|(record, v)| self.row(resource, record, *v, &known)).collect()
     }
 
     /// As `find`; that there is none is trouble, with the name that was probably meant.
@@ -202,7 +228,7 @@ impl Instance {
     /// The resource as it is now; `row` holds its id or its ends.
     pub async fn read(&self, resource: &Resource, row: Fields, args: Fields) -> Result<Option<Row>, Trouble> {
         let version = render::version_for_read(self.service(), resource, |_| false, None, self.offered)?;
-        let known = Known { row, args, version, ..self.known() };
+        let known = self.located(resource, Known { row, args, version, ..self.known() }).await?;
         match render::look(self.service(), resource, &known)? {
             Look::One(request) => {
                 let said = self
@@ -222,6 +248,7 @@ impl Instance {
                             said.version.or(version),
                             reading,
                         )?;
+                        complete(resource, &mut found, &known);
                         // The ends of a link are not in its answer.
                         for (name, value) in known.row.into_iter().filter(|(n, _)| !resource.fields.contains_key(n)) {
                             found.fields.entry(name).or_insert(value);
@@ -260,6 +287,7 @@ impl Instance {
     ) -> Result<Vec<Row>, Trouble> {
         let version = render::version_for_read(self.service(), resource, |_| false, mark.since, self.offered)?;
         let known = Known { args: args.clone(), marker: Some(marker.to_string()), version, ..self.known() };
+        let known = self.located(resource, known).await?;
         let listing = render::found_by_marker(self.service(), resource, mark, &known)?;
         let rows = self.rows(listing).await?;
         let ours = rows.iter().filter(|(record, _)| render::carries_marker(mark, record, marker));
@@ -335,6 +363,42 @@ impl Said {
             AnswerKind::Denied => Trouble::refused(format!("denied: {text}")),
             AnswerKind::Conflict => Trouble::refused(format!("another manager holds it: {text}")),
             _ => Trouble::refused(text),
+        }
+    }
+}
+
+/// What is meant, where the stack's kinds are found at the site: by the row, else by the arguments.
+fn object(service: &Service, resource: &Resource, known: &Known) -> Option<Object> {
+    let said = |name: &str| {
+        let of =
+            |fields: &Fields| fields.get(name).and_then(Json::as_str).filter(|t| !t.is_empty()).map(str::to_string);
+        of(&known.row).or_else(|| of(&known.args))
+    };
+    let (group, api, kind) = match resource.kind.as_ref()? {
+        Kind::Named(kind) => (service.kind.as_deref().map(str::to_string), None, kind.clone()),
+        Kind::Any => (None, said("api"), said("kind").unwrap_or_default()),
+    };
+    let named = resource.named.as_ref();
+    let within = match named.and_then(|n| n.within.as_ref()).and_then(|n| said(n)) {
+        None => Within::Own,
+        Some(all) if all == "*" => Within::All,
+        Some(name) => Within::Named(name),
+    };
+    let name = named.and_then(|n| n.by.first()).and_then(|n| said(n));
+    Some(Object { group, api, kind, within, name })
+}
+
+/// Of a resource that may be of any kind: which it is.
+fn complete(resource: &Resource, row: &mut Row, known: &Known) {
+    if resource.kind != Some(Kind::Any) {
+        return;
+    }
+    let kind = known.row.get("kind").cloned();
+    for (name, value) in [("kind", kind), ("api", known.api.clone().map(Json::from))] {
+        if let (true, Some(value)) = (resource.fields.contains_key(name), value)
+            && row.fields.get(name).is_none_or(Json::is_null)
+        {
+            row.fields.insert(name.into(), value);
         }
     }
 }

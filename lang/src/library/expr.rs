@@ -74,6 +74,8 @@ pub enum Root {
     /// Paths that the driver finds.
     SelfPath,
     Kind,
+    /// The version that these are of.
+    Api,
     /// Of a part: an item of a list, or key and value of a map.
     Item,
     Key,
@@ -130,10 +132,12 @@ pub enum Function {
     FreshSecret,
     /// How many items a list or record has.
     Count,
+    /// A record with another laid over it (RFC 7396): records in records are merged, `null` takes a member away.
+    Merge,
 }
 
 impl Function {
-    pub const ALL: [(&'static str, Function, usize); 9] = [
+    pub const ALL: [(&'static str, Function, usize); 10] = [
         ("base64", Function::Base64, 1),
         ("regex", Function::Regex, 1),
         ("uuid", Function::Uuid, 1),
@@ -143,6 +147,7 @@ impl Function {
         ("condition", Function::Condition, 2),
         ("fresh_secret", Function::FreshSecret, 0),
         ("count", Function::Count, 1),
+        ("merge", Function::Merge, 2),
     ];
 }
 

@@ -239,6 +239,7 @@ impl SiteEffect {
                 version,
                 ..instance.known()
             };
+            let known = instance.located(resource, known).await.map_err(before)?;
             let request = render::render(instance.service(), template, &known).map_err(|e| before(e.into()))?;
             let said = instance.send(request, None, template, None, resource, render::Asked::Else).await;
             let said = said.map_err(|t| if t.kind == Kind::Refused { Stop::Refused(t) } else { Stop::Silent(t) })?;

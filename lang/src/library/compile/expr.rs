@@ -34,7 +34,7 @@ impl Names {
     }
 }
 
-const EVERYWHERE: [(&str, Root); 10] = [
+const EVERYWHERE: [(&str, Root); 11] = [
     ("before", Root::Before),
     ("body", Root::Body),
     ("headers", Root::Headers),
@@ -45,6 +45,7 @@ const EVERYWHERE: [(&str, Root); 10] = [
     ("version", Root::Version),
     ("self", Root::SelfPath),
     ("kind", Root::Kind),
+    ("api", Root::Api),
 ];
 const IN_PARTS: [(&str, Root); 3] = [("item", Root::Item), ("key", Root::Key), ("value", Root::Value)];
 const IN_BRIDGES: [(&str, Root); 2] = [("source", Root::Source), ("regions", Root::Regions)];

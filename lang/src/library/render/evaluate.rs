@@ -113,6 +113,7 @@ fn root_value(root: &Root, scope: &Scope, it: Option<&Json>) -> Option<Json> {
         Root::Version => scope.version.map(|v| v.to_string().into()),
         Root::SelfPath => text(&scope.self_path),
         Root::Kind => text(&scope.kind_path),
+        Root::Api => text(&scope.api),
         Root::Item => scope.item.clone(),
         Root::Key => scope.key.clone(),
         Root::Value => scope.value.clone(),

@@ -5,7 +5,7 @@ use super::{RenderError, Scope, kind_of};
 use crate::library::expr::Function;
 use crate::span::Span;
 use base64::Engine;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 /// The namespace of identifiers that Edge derives (made up once, never to change: a run that is resumed by another
@@ -57,6 +57,10 @@ pub(super) fn call(function: Function, args: Vec<Option<Json>>, scope: &Scope, s
             Json::Object(members) => Some(members.len().into()),
             other => return Err(RenderError::new(span, format!("{} has no count", kind_of(&other)))),
         },
+        Function::Merge => match args.next().flatten() {
+            None | Some(Json::Null) => Some(first),
+            Some(over) => Some(merged(first, over)),
+        },
         Function::FreshSecret => None,
     })
 }
@@ -71,6 +75,26 @@ fn escaped(text: &str) -> String {
         out.push(c);
     }
     out
+}
+
+/// Documents are bounded in depth where they are read.
+fn merged(under: Json, over: Json) -> Json {
+    match (under, over) {
+        (Json::Object(mut under), Json::Object(over)) => {
+            for (key, value) in over {
+                if value.is_null() {
+                    under.shift_remove(&key);
+                } else {
+                    let inner = under.get_mut(&key).map(Json::take).unwrap_or(Json::Null);
+                    under.insert(key, merged(inner, value));
+                }
+            }
+            Json::Object(under)
+        }
+        // Laid over nothing, a record loses its nulls all the same.
+        (_, over @ Json::Object(_)) => merged(Json::Object(Map::new()), over),
+        (_, over) => over,
+    }
 }
 
 /// By the time of making, as text in one format, which sorts; the last of equals, and of those without a time.

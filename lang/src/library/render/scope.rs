@@ -36,6 +36,8 @@ pub struct Scope {
     /// Paths that the driver found, percent-encoded.
     pub self_path: Option<String>,
     pub kind_path: Option<String>,
+    /// The version that these paths are of, as documents write it: `apps/v1`.
+    pub api: Option<String>,
     /// Of a part: an item of a list, or key and value of a map.
     pub item: Option<Json>,
     pub key: Option<Json>,

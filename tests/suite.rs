@@ -21,6 +21,7 @@ mod syntax;
 mod config;
 mod driver;
 mod sim;
+mod storm;
 
 #[path = "suite/syntax_fuzz.rs"]
 mod syntax_fuzz;

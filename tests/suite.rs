@@ -21,7 +21,6 @@ mod syntax;
 mod config;
 mod driver;
 mod sim;
-mod storm;
 
 #[path = "suite/syntax_fuzz.rs"]
 mod syntax_fuzz;

@@ -87,7 +87,8 @@ impl Opener {
                 (Connection::openstack(info.name.to_string(), cloud), simulated.transport.clone())
             }
             None => {
-                let connection = config::connection(&self.sites, info, None, &self.clouds).map_err(wrong)?;
+                let connection =
+                    config::connection(&self.sites, info, None, &self.clouds, &self.environment).map_err(wrong)?;
                 let network = Network::new(&connection.network(&self.environment)).map_err(wrong)?;
                 let transport: Arc<dyn Transport> = Arc::new(network);
                 (connection, transport)

@@ -7,6 +7,7 @@ use crate::run::Sessions;
 use edge_lang::eval::{Row, Table, Value};
 use edge_lang::inventory::Site;
 use edge_lang::model::SiteId;
+use edge_lang::span::Sources;
 use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,9 @@ pub fn sites(workplace: Workplace, arguments: Sites) -> Status {
         }
     };
     places.report();
-    let inventory = Arc::new(places.sites.inventory.clone());
+    let mut inventory = places.sites.inventory.clone();
+    crate::stdlib::library(&mut Sources::default(), &[]).0.complete(&mut inventory);
+    let inventory = Arc::new(inventory);
     let all: Vec<(SiteId, &Site)> = inventory.iter().filter(|(_, s)| s.composed.is_none()).collect();
     if let Some(unknown) = arguments.names.iter().find(|n| inventory.id(n).is_none()) {
         anstream::eprintln!("error: no site `{unknown}`");
@@ -67,6 +70,10 @@ async fn row(opener: &dyn Sessions, id: SiteId, site: &Site) -> (Row, bool) {
         let account = session.account().await?;
         let mut services = Vec::new();
         for entry in session.services().await? {
+            if let Some(version) = entry.version {
+                services.push(format!("{} {version}", entry.kind));
+                continue;
+            }
             let versions = session.versions(&entry.kind).await.ok().flatten();
             services.push(match versions {
                 Some((low, high)) => format!("{} {low}-{high}", entry.kind),

@@ -1,9 +1,11 @@
 //! edge.yaml: the sites that an operator has chosen, with labels, groups, accounts and guards.
 //!
-//! It holds no credentials: a site names an entry of clouds.yaml (`cloud`) or a context of the kubeconfig (`context`).
+//! It holds no credentials: a site names an entry of clouds.yaml (`cloud`), a context of the kubeconfig (`context`), or
+//! the file or variable where a secret is.
 //! The hard idea is that the inventory of the language and the ways to connect come from one text, and that a site
 //! declared in a program (`site A = openstack(cloud: "a")`) connects in the same way: see `connection`.
 
+use super::application::{self, PATHS, SECRETS};
 use super::yaml::{Kind, Map, Node};
 use super::{Clouds, Connection, Environment, Problem, Severity, kubeconfig, read};
 use edge_lang::diagnostic::nearest;
@@ -22,7 +24,13 @@ const MOST: usize = 1_000_000;
 const WAYS: &[(&str, &[&str])] = &[
     ("openstack", &["cloud", "region", "interface", "project"]),
     ("kubernetes", &["context", "namespace"]),
-    ("http", &["url", "app"]),
+    (
+        "http",
+        &[
+            "url", "app", "auth", "header", "username", "token", "password", "api_key", "cacert", "cert", "key",
+            "verify",
+        ],
+    ),
 ];
 
 #[derive(Clone, Debug, Default)]
@@ -32,8 +40,6 @@ pub struct Sites {
     pub accounts: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Settings>>,
     pub guards: BTreeMap<Arc<str>, Guards>,
     pub defaults: Defaults,
-    /// Files that describe further services, each with the line that names it.
-    pub library: Vec<(PathBuf, usize)>,
     pub problems: Vec<Problem>,
     pub file: Option<PathBuf>,
 }
@@ -132,7 +138,13 @@ fn of_contexts(sites: &mut Sites, environment: &Environment) {
 }
 
 /// How to reach a site, declared in the inventory or in a program, with an account of it or its own.
-pub fn connection(sites: &Sites, site: &Site, account: Option<&str>, clouds: &Clouds) -> Result<Connection, String> {
+pub fn connection(
+    sites: &Sites,
+    site: &Site,
+    account: Option<&str>,
+    clouds: &Clouds,
+    environment: &Environment,
+) -> Result<Connection, String> {
     let mut settings = site.connection.clone();
     if let Some(account) = account {
         let accounts = sites.accounts.get(&site.name);
@@ -142,9 +154,16 @@ pub fn connection(sites: &Sites, site: &Site, account: Option<&str>, clouds: &Cl
         settings.extend(other.clone());
     }
     let text = |key: &str| settings.get(key).map(|v| v.to_string());
-    if &*site.stack != "openstack" {
-        let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        return Ok(Connection { site: site.name.to_string(), stack: site.stack.to_string(), cloud: None, settings });
+    match &*site.stack {
+        "openstack" => {}
+        "http" => {
+            let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+            let mut found =
+                application::application(&settings, environment).map_err(|why| format!("`{}`: {why}", site.name))?;
+            found.services = site.services.iter().flatten().map(|s| s.to_string()).collect();
+            return Ok(Connection::http(site.name.to_string(), found));
+        }
+        stack => return Err(format!("`{}`: there is no driver for sites of the kind `{stack}`", site.name)),
     }
     let name = text("cloud").ok_or_else(|| format!("`{}` names no `cloud` of clouds.yaml", site.name))?;
     let region = text("region");
@@ -173,7 +192,7 @@ impl Sites {
 
     fn fill(&mut self, root: Node) {
         let Some(map) = self.map(&root, None, "") else { return };
-        self.only(&map, None, &["sites", "groups", "defaults", "library"]);
+        self.only(&map, None, &["sites", "groups", "defaults"]);
         if let Some(sites) = map.get("sites").and_then(|node| self.map(node, None, "sites")) {
             // Composed sites name the others, which may stand below them.
             let (composed, plain): (Map, Map) =
@@ -190,11 +209,6 @@ impl Sites {
             self.defaults.in_flight = self.value(&defaults, None, "in_flight", "a number from 1 on", count);
             self.defaults.unreachable =
                 self.value(&defaults, None, "unreachable", "one of fail, defer, skip", unreachable);
-        }
-        if let Some(files) = self.value(&map, None, "library", "a file, or a list of files", files) {
-            // They are beside this file.
-            let base = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
-            self.library = files.into_iter().map(|(file, line)| (base.join(file), line)).collect();
         }
     }
 
@@ -237,14 +251,14 @@ impl Sites {
         let labels = self.texts(&map, pattern, "labels");
         let connection: IndexMap<String, Node> =
             map.iter().filter(|(k, _)| keys.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
-        let Some(connections) = self.spread(&connection, pattern, count) else { return };
+        let Some(connections) = self.ways(&connection, pattern, count) else { return };
         let Some(labels) = self.spread(&labels, pattern, count) else { return };
         let mut accounts: Vec<(String, Vec<Settings>)> = Vec::new();
         if let Some(all) = map.get("accounts").and_then(|n| self.map(n, Some(pattern), "accounts")) {
             for (account, node) in &all {
                 let Some(values) = self.map(node, Some(pattern), &format!("accounts.{account}")) else { continue };
                 self.only(&values, Some(pattern), keys);
-                let Some(spread) = self.spread(&values, pattern, count) else { continue };
+                let Some(spread) = self.ways(&values, pattern, count) else { continue };
                 accounts.push((account.clone(), spread));
             }
         }
@@ -279,6 +293,53 @@ impl Sites {
             return None;
         };
         Some(names.into_iter().map(Arc::from).collect())
+    }
+
+    /// How each site of a range is reached: secrets by their places, and paths from where the file is.
+    fn ways(&mut self, map: &Map, pattern: &str, count: usize) -> Option<Vec<Settings>> {
+        let mut plain = Map::new();
+        for (key, node) in map {
+            let text = match SECRETS.contains(&key.as_str()) {
+                true => self.place_of_secret(node),
+                false if PATHS.contains(&key.as_str()) => node.scalar().map(|path| self.beside(&path)),
+                false => node.scalar(),
+            };
+            let kind = match text {
+                Some(text) => Kind::Text(text),
+                None if SECRETS.contains(&key.as_str()) => {
+                    let message = "a secret is not written here: name its place, `{file: PATH}` or `{env: NAME}`";
+                    self.wrong(node.line, Some(pattern), key, message.into());
+                    return None;
+                }
+                None => node.kind.clone(),
+            };
+            plain.insert(key.clone(), Node { line: node.line, kind });
+        }
+        self.spread(&plain, pattern, count)
+    }
+
+    /// `{file: PATH}` or `{env: NAME}`, and the same in one text.
+    fn place_of_secret(&self, node: &Node) -> Option<String> {
+        let (way, place) = match node.map() {
+            Some(map) if map.len() == 1 => {
+                let (way, place) = map.iter().next()?;
+                (way.clone(), place.scalar()?)
+            }
+            _ => node.scalar()?.split_once(':').map(|(way, place)| (way.to_string(), place.to_string()))?,
+        };
+        match way.as_str() {
+            "env" => Some(format!("env:{place}")),
+            "file" => Some(format!("file:{}", self.beside(&place))),
+            _ => None,
+        }
+    }
+
+    /// A path of the file is one from where the file is.
+    fn beside(&self, path: &str) -> String {
+        match self.file.as_ref().and_then(|f| f.parent()) {
+            Some(directory) if !path.starts_with('~') => directory.join(path).display().to_string(),
+            _ => path.to_string(),
+        }
     }
 
     /// Values for each site of a range: a value with a range of its own gives one to each, any other is all of theirs.
@@ -429,14 +490,6 @@ impl Sites {
             let near = nearest(key, known.iter().copied()).map(|n| format!("; is `{n}` meant?")).unwrap_or_default();
             self.wrong(node.line, entry, key, format!("no such key{near}"));
         }
-    }
-}
-
-fn files(node: &Node) -> Option<Vec<(String, usize)>> {
-    let one = |node: &Node| Some((node.scalar()?, node.line));
-    match node.list() {
-        Some(list) => list.iter().map(one).collect(),
-        None => one(node).map(|file| vec![file]),
     }
 }
 

@@ -1,9 +1,10 @@
-//! Where the sites are and who we are there: clouds.yaml and secure.yaml, edge.yaml.
+//! Where the sites are and who we are there: clouds.yaml and secure.yaml, kubeconfig, edge.yaml.
 //!
 //! Loading reads files and nothing else: no network, no global environment (an `Environment` is passed in). The hard
 //! idea is that files are many people's work: what is wrong with one entry is a `Problem` of that entry, and the others
 //! are used as if it were not there. Secrets are `SecretString` from here on.
 
+pub mod application;
 pub mod clouds;
 mod expand;
 pub mod inventory;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use application::{Application, Kept};
 pub use clouds::{Clouds, from_text as clouds_from_text, load as load_clouds};
 pub use inventory::{Guards, Sites, connection, load as load_inventory};
 
@@ -191,36 +193,57 @@ impl Auth {
 #[derive(Clone, Debug)]
 pub struct Connection {
     pub site: String,
-    /// `openstack`, `kubernetes`, `http`.
-    pub stack: String,
-    pub cloud: Option<Cloud>,
-    /// Of the other stacks, as the inventory has it: `context`, `url`, ...
-    pub settings: BTreeMap<String, String>,
+    pub way: Way,
+}
+
+/// By stack.
+#[derive(Clone, Debug)]
+pub enum Way {
+    OpenStack(Box<Cloud>),
+    Http(Box<Application>),
 }
 
 impl Connection {
     pub fn openstack(site: impl Into<String>, cloud: Cloud) -> Connection {
-        Connection { site: site.into(), stack: "openstack".into(), cloud: Some(cloud), settings: BTreeMap::new() }
+        Connection { site: site.into(), way: Way::OpenStack(Box::new(cloud)) }
     }
 
-    /// The same person in another project.
+    /// The cloud, of an OpenStack site.
+    pub fn cloud(&self) -> Option<&Cloud> {
+        match &self.way {
+            Way::OpenStack(cloud) => Some(cloud),
+            Way::Http(_) => None,
+        }
+    }
+
+    pub fn http(site: impl Into<String>, application: Application) -> Connection {
+        Connection { site: site.into(), way: Way::Http(Box::new(application)) }
+    }
+
+    /// The same person in another tenant.
     pub fn in_project(&self, project: &str) -> Result<Connection, String> {
         let mut connection = self.clone();
-        if let Some(cloud) = &mut connection.cloud {
-            if cloud.auth.kind == "v3applicationcredential" {
-                let site = &self.site;
+        let site = &self.site;
+        match &mut connection.way {
+            Way::OpenStack(cloud) if cloud.auth.kind == "v3applicationcredential" => {
                 return Err(format!(
                     "`{site}`: an application credential belongs to one project; `{project}` needs another"
                 ));
             }
-            cloud.auth = cloud.auth.in_project(project);
+            Way::OpenStack(cloud) => cloud.auth = cloud.auth.in_project(project),
+            Way::Http(application) => {
+                return Err(format!("`{site}`: `{}` has no tenants, and `{project}` is asked for", application.app));
+            }
         }
         Ok(connection)
     }
 
     /// What a transport must know to reach it. Proxies are those of the environment.
     pub fn network(&self, environment: &Environment) -> network::Settings {
-        let tls = self.cloud.as_ref().map(|c| c.tls.clone()).unwrap_or_default();
+        let tls = match &self.way {
+            Way::OpenStack(cloud) => cloud.tls.clone(),
+            Way::Http(application) => application.tls.clone(),
+        };
         let variable = |names: [&str; 2]| names.iter().find_map(|n| environment.variable(n)).map(str::to_string);
         network::Settings {
             verify: tls.verify,

@@ -2,29 +2,43 @@
 //! short, to be text, or to be free of terminal escapes.
 
 use super::{Answer, AnswerBody, Complaint};
+use edge_lang::library::ErrorShape;
+use edge_lang::library::render::{self, Headers};
+use http::HeaderMap;
 use serde_json::Value;
 
 const LONGEST: usize = 400;
 
 impl Answer {
-    /// What is wrong, by the body or else by the status.
-    pub fn complaint(&self) -> Complaint {
-        complaint(self.status, &self.body)
+    /// What is wrong, by the place where the service says it, by the body, or else by the status.
+    pub fn complaint(&self, shape: Option<&ErrorShape>) -> Complaint {
+        complaint(self.status, &self.headers, &self.body, shape)
     }
 }
 
-pub fn complaint(status: u16, body: &AnswerBody) -> Complaint {
+pub fn complaint(status: u16, headers: &HeaderMap, body: &AnswerBody, shape: Option<&ErrorShape>) -> Complaint {
+    let (message, code) = shape.map_or((None, None), |shape| described(shape, headers, body));
     let found = match body {
         AnswerBody::Json(value) => of_json(value),
         AnswerBody::Text(text) => Complaint { code: None, message: of_text(text) },
         AnswerBody::Empty | AnswerBody::Stream(_) => Complaint::default(),
     };
+    let found = Complaint { code: code.or(found.code), message: message.unwrap_or(found.message) };
     // WebOb puts tags into JSON too.
     let message = one_line(&if found.message.contains("<br") { of_text(&found.message) } else { found.message });
     let message = if message.is_empty() { reason(status) } else { message };
     // "409 Conflict" is the status once more.
     let code = found.code.map(|c| one_line(&c)).filter(|c| !c.is_empty() && !c.starts_with(&status.to_string()));
     Complaint { code, message }
+}
+
+/// Message and code from where the description says that they lie.
+fn described(shape: &ErrorShape, headers: &HeaderMap, body: &AnswerBody) -> (Option<String>, Option<String>) {
+    let headers: Headers =
+        headers.iter().filter_map(|(k, v)| Some((k.as_str().to_string(), v.to_str().ok()?.to_string()))).collect();
+    let json = if let AnswerBody::Json(json) = body { json } else { &Value::Null };
+    let (message, code) = render::complaint(shape, json, &headers);
+    (message.filter(|m| !m.is_empty()), code.filter(|c| !c.is_empty()))
 }
 
 fn reason(status: u16) -> String {
@@ -65,7 +79,11 @@ fn of_json(value: &Value) -> Complaint {
                 if let Ok(nested @ Value::Object(_)) = serde_json::from_str(said) {
                     return of_json(&nested);
                 }
-                let code = text(value, "reason").or_else(|| text(value, "code")).or_else(|| text(value, "title"));
+                // Kubernetes' `Conflict` and `Forbidden` are of several kinds, which their causes tell apart.
+                let causes = map.get("details").and_then(|d| d.get("causes")).and_then(Value::as_array);
+                let cause = causes.and_then(|c| c.iter().find_map(|c| text(c, "reason")));
+                let code = cause.or_else(|| text(value, "reason")).or_else(|| text(value, "code"));
+                let code = code.or_else(|| text(value, "title"));
                 let code = code.or_else(|| text(value, "type"));
                 return Complaint { code, message: said.clone() };
             }

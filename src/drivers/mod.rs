@@ -6,20 +6,21 @@
 pub mod backoff;
 pub mod body;
 pub mod complaint;
-pub mod openstack;
+mod exchange;
+mod http;
+mod kept;
+mod listing;
+mod openstack;
 pub mod paging;
+mod place;
+mod secrets;
 
-use crate::config::Connection;
+use crate::config::{Connection, Way};
 use crate::transport::{Body, Transport};
 use edge_lang::library::{Listing, Request, Version};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 use std::time::Duration;
-
-type Open = fn(&Connection, Surroundings) -> Result<Box<dyn Session>, Failure>;
-
-/// Every stack: a folder here, and one line.
-const STACKS: &[(&str, Open)] = &[("openstack", openstack::open)];
 
 /// What a session has of the outside.
 #[derive(Clone)]
@@ -34,14 +35,12 @@ pub struct Surroundings {
 /// How many requests a site gets at once, if nobody says otherwise.
 pub const IN_FLIGHT: usize = 16;
 
-/// Opens a session; nothing is sent before it is used.
+/// Opens a session by the site's stack: each is a folder here, and a line. Nothing is sent before it is used.
 pub fn open(connection: &Connection, outside: Surroundings) -> Result<Box<dyn Session>, Failure> {
-    match STACKS.iter().find(|(stack, _)| *stack == connection.stack) {
-        Some((_, open)) => open(connection, outside),
-        None => Err(Failure::Configuration(format!(
-            "`{}`: no driver for the stack `{}` yet",
-            connection.site, connection.stack
-        ))),
+    let site = &connection.site;
+    match &connection.way {
+        Way::OpenStack(cloud) => openstack::open(site, cloud, outside),
+        Way::Http(application) => http::open(site, application, outside),
     }
 }
 
@@ -146,11 +145,13 @@ pub struct ServiceEntry {
     pub name: String,
     pub endpoint: String,
     pub region: Option<String>,
+    /// What the site says that it is, where versions are not negotiated: `v1`, `PowerDNS/4.7.3`.
+    pub version: Option<String>,
 }
 
 pub struct Answer {
     pub status: u16,
-    pub headers: http::HeaderMap,
+    pub headers: ::http::HeaderMap,
     pub body: AnswerBody,
     pub request_id: Option<String>,
     /// The version that was spoken.
@@ -208,6 +209,14 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Of what changes nothing: that it may have arrived is of no interest.
+    pub fn of_read(self) -> Failure {
+        match self {
+            Failure::Unknown(why) => Failure::NotSent(why),
+            other => other,
+        }
+    }
+
     /// The same, with its message changed.
     pub fn map(self, change: impl FnOnce(&str) -> String) -> Failure {
         match self {

@@ -29,9 +29,7 @@ pub async fn perform(
     let place = step.placement.display(|s| run.inventory.name(s).to_string()).to_string();
     run.events.emit(Some(&step.key), EventKind::Began { title: title.clone(), place, span: step.span });
     let patience = patience(step);
-    let mut all: Vec<(SiteId, Row)> = layers.into_iter().flatten().collect();
-    // In order, so that a simulated run repeats.
-    all.sort_by_key(|(site, _)| *site);
+    let all: Vec<(SiteId, Row)> = layers.into_iter().flatten().collect();
     let works = all.into_iter().map(|(site, row)| {
         let (run, step, approval) = (run.clone(), step.clone(), approval.clone());
         async move {

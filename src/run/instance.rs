@@ -330,7 +330,8 @@ impl Instance {
             .iter()
             .filter_map(|(k, v)| Some((k.as_str().to_ascii_lowercase(), v.to_str().ok()?.to_string())))
             .collect();
-        let complaint = if answer.ok() { Complaint::default() } else { answer.complaint() };
+        let complaint =
+            if answer.ok() { Complaint::default() } else { answer.complaint(self.service().errors.as_ref()) };
         let (body, stream) = match answer.body {
             AnswerBody::Json(json) => (Some(json), None),
             AnswerBody::Text(text) => (Some(Json::String(text)), None),

@@ -2,7 +2,7 @@
 
 use super::environment;
 use edge::config::inventory::{self, Sites};
-use edge::config::{Clouds, load_clouds};
+use edge::config::{Clouds, Environment, load_clouds};
 use edge_lang::eval::Unreachable;
 use std::time::Duration;
 
@@ -39,8 +39,8 @@ fn without_an_inventory_the_clouds_are_the_sites() {
     assert_eq!(names(&sites), ["zone1", "zone1-admin", "many-A", "many-B", "edge-001", "edge-002"]);
     assert!(!sites.inventory.declared && sites.problems.is_empty());
     let site = sites.inventory.iter().find(|(_, s)| &*s.name == "many-B").unwrap().1;
-    let connection = inventory::connection(&sites, site, None, &clouds).unwrap();
-    assert_eq!(connection.cloud.unwrap().region.as_deref(), Some("B"));
+    let connection = inventory::connection(&sites, site, None, &clouds, &Environment::default()).unwrap();
+    assert_eq!(connection.cloud().unwrap().region.as_deref(), Some("B"));
 }
 
 #[test]
@@ -73,12 +73,13 @@ defaults: {timeout: 2min, unreachable: defer, in_flight: 8}
     assert_eq!(site("K1").stack.as_ref(), "kubernetes");
     assert_eq!(sites.inventory.instance(sites.inventory.id("Mix").unwrap(), "image"), sites.inventory.id("edge-001"));
     assert_eq!(sites.inventory.groups["all"].iter().count(), 4);
-    let connect = |name: &str, account| inventory::connection(&sites, site(name), account, &clouds);
+    let connect =
+        |name: &str, account| inventory::connection(&sites, site(name), account, &clouds, &Environment::default());
     let auth_url = |name: &str, account| {
-        connect(name, account).unwrap().cloud.unwrap().auth.value("auth_url").unwrap().to_string()
+        connect(name, account).unwrap().cloud().unwrap().auth.value("auth_url").unwrap().to_string()
     };
     assert_eq!(auth_url("edge-002", None), "http://e2/v3");
-    let of = |account| connect("Zone1", account).unwrap().cloud.unwrap().auth;
+    let of = |account| connect("Zone1", account).unwrap().cloud().unwrap().auth.clone();
     assert_eq!(of(None).value("username"), Some("op"));
     assert_eq!(of(Some("admin")).value("username"), Some("root"));
     assert_eq!(of(Some("other")).value("project_name"), Some("shop"));
@@ -128,7 +129,7 @@ sits: {}
         ]
     );
     let site = sites.inventory.iter().find(|(_, s)| &*s.name == "B").unwrap().1;
-    let why = inventory::connection(&sites, site, None, &clouds).unwrap_err();
+    let why = inventory::connection(&sites, site, None, &clouds, &Environment::default()).unwrap_err();
     assert_eq!(why, "`B`: no cloud named `zone9` in clouds.yaml; `zone1` is there");
 }
 
@@ -149,45 +150,44 @@ fn contexts_are_sites_too_and_one_without_a_driver_says_so() {
     assert_eq!(problems.len(), 3, "{problems:?}");
     assert!(problems.iter().any(|p| p.contains("a cloud and a context")), "{problems:?}");
     let site = sites.inventory.iter().find(|(_, s)| &*s.name == "k-2").unwrap().1;
-    let connection = inventory::connection(&sites, site, None, &clouds).unwrap();
-    let outside = edge::drivers::Surroundings {
-        transport: std::sync::Arc::new(edge::transport::network::Network::new(&Default::default()).unwrap()),
-        in_flight: std::sync::Arc::new(tokio::sync::Semaphore::new(1)),
-        seed: 0,
-    };
-    let failure = edge::drivers::open(&connection, outside).err().unwrap();
-    assert_eq!(failure.to_string(), "`k-2`: no driver for the stack `kubernetes` yet");
-}
-
-/// What a program that says `order.list() @ A` gets, in a folder with an edge.yaml and files beside it.
-fn loaded(inventory: &str, files: &[(&str, &str)]) -> Result<Vec<String>, String> {
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("edge.yaml"), inventory).unwrap();
-    files.iter().for_each(|(name, text)| std::fs::write(directory.path().join(name), text).unwrap());
-    let text = edge::cli::Text { name: "-e".into(), base: directory.path().into(), text: "order.list() @ A\n".into() };
-    let loaded = edge::cli::Workplace::new(environment(directory.path()), None, None).load(text);
-    let loaded = loaded.map_err(|t| t.message.replace(&directory.path().display().to_string(), "FOLDER"))?;
-    let place = |d: &edge_lang::diagnostic::Diagnostic| {
-        let file = &loaded.sources.get(d.span.file).unwrap().name;
-        format!("{} {}", d.code.id, file.rsplit('/').next().unwrap())
-    };
-    Ok(loaded.checked.diagnostics.iter().map(place).collect())
+    let why = inventory::connection(&sites, site, None, &clouds, &environment).unwrap_err();
+    assert_eq!(why, "`k-2`: there is no driver for sites of the kind `kubernetes`");
 }
 
 #[test]
-fn a_library_describes_services_for_every_program() {
-    let shop =
-        "service shop for http \"shop\" { resource order at \"/orders\" { many \"\"; fields { id: String } } }\n";
-    let sites = "sites: {A: {app: shop, url: 'http://127.0.0.1:1'}}\n";
-    let with = |library: &str, files: &[(&str, &str)]| loaded(&format!("{library}\n{sites}"), files);
-    assert!(with("", &[("shop.edge", shop)]).unwrap().contains(&"E0201 -e".to_string()));
-    assert_eq!(with("library: shop.edge", &[("shop.edge", shop)]), Ok(vec![]));
-    let importing = [("all.edge", "import \"shop.edge\"\n"), ("shop.edge", shop)];
-    assert_eq!(with("library: [all.edge, shop.edge]", &importing), Ok(vec![]));
-    let acts = format!("{shop}print \"x\"\n");
-    assert_eq!(with("library: shop.edge", &[("shop.edge", &acts)]), Ok(vec!["E0211 shop.edge".to_string()]));
-    let wrong = shop.replace("String", "Strin");
-    assert_eq!(with("library: shop.edge", &[("shop.edge", &wrong)]), Ok(vec!["E0308 shop.edge".to_string()]));
-    let missing = with("library: [shop.edge, more.edge]", &[("shop.edge", shop)]).unwrap_err();
-    assert_eq!(missing, "FOLDER/edge.yaml:1: the library `FOLDER/more.edge` cannot be read: there is no such file");
+fn applications_name_the_places_of_their_secrets() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    std::fs::create_dir(here.join("keys")).unwrap();
+    let text = "
+sites:
+  P: {app: powerdns, url: 'https://d:8081', api_key: {file: keys/p}, cacert: keys/ca, verify: yes, accounts: {other: {api_key: {env: OTHER}}}}
+  'n-[1-2]': {app: x, url: 'http://n-[1-2]', token: {file: 'keys/n-[1-2]'}}
+  A: {url: 'http://a', app: x, api_key: hunter2}
+  B: {url: 'http://a', app: x, api_key: {vault: v}}
+  C: {url: 'http://a'}
+";
+    std::fs::write(here.join("edge.yaml"), text).unwrap();
+    let mut environment = environment(here);
+    environment.variables.insert("OTHER".into(), "other-key".into());
+    let sites = inventory::load(&environment, None, &Clouds::default());
+    let problems: Vec<String> = sites.problems.iter().map(|p| p.message.clone()).collect();
+    let written = "a secret is not written here: name its place, `{file: PATH}` or `{env: NAME}`";
+    assert_eq!(problems, [written, written]);
+    let connect = |name: &str, account| {
+        let site = sites.inventory.iter().find(|(_, s)| &*s.name == name).unwrap().1;
+        inventory::connection(&sites, site, account, &Clouds::default(), &environment)
+    };
+    let application = |name: &str, account| match connect(name, account).unwrap().way {
+        edge::config::Way::Http(application) => application,
+        other => panic!("{other:?}"),
+    };
+    let place = |name: &str, account| match application(name, account).secret.unwrap().kept {
+        edge::config::Kept::File(path) => path.strip_prefix(here).unwrap().display().to_string(),
+        edge::config::Kept::Here(_) => "here".into(),
+    };
+    assert_eq!((place("P", None), place("P", Some("other"))), ("keys/p".into(), "here".into()));
+    assert_eq!((place("n-2", None), application("n-2", None).url), ("keys/n-2".into(), "http://n-2".into()));
+    assert_eq!(application("P", None).tls.cacert, Some(here.join("keys/ca")));
+    assert_eq!(connect("C", None).unwrap_err(), "`C`: it is not said which `app` it is, as descriptions call it");
 }

@@ -1,6 +1,8 @@
-//! The OpenStack driver through its door, a `Session`: against the simulated sites under virtual time (`simulated`),
-//! against answers that no decent site gives (`odd`), and over real sockets (`sockets`).
+//! Drivers through their door, a `Session`: OpenStack's against the simulated sites under virtual time (`simulated`)
+//! and against answers that no decent site gives (`odd`), that of HTTP applications (`http_application`), and what is
+//! below them over real sockets (`sockets`).
 
+mod http_application;
 mod odd;
 mod pure;
 mod simulated;
@@ -60,6 +62,8 @@ pub fn request(method: Method, service: &str, path: &str) -> Request {
         payload: Payload::None,
         content_type: None,
         version: None,
+        auth: None,
+        errors: None,
         repeatable: matches!(method, Method::Get | Method::Head | Method::Delete),
     }
 }

@@ -18,14 +18,15 @@ use tower::ServiceExt;
 pub type Seen = Arc<Mutex<Vec<String>>>;
 
 /// In process; every request is noted as `METHOD url token`.
-struct Inside {
-    router: Router,
-    seen: Seen,
+pub struct Inside {
+    pub router: Router,
+    pub seen: Seen,
 }
 
 impl Transport for Inside {
     fn send(&self, request: http::Request<Body>) -> BoxFuture<'_, Result<http::Response<Body>, TransportError>> {
-        let token = request.headers().get("x-auth-token").map_or("-", |t| t.to_str().unwrap_or("?"));
+        let token = ["x-auth-token", "authorization", "x-api-key"].iter().find_map(|name| request.headers().get(*name));
+        let token = token.map_or("-", |t| t.to_str().unwrap_or("?"));
         self.seen.lock().unwrap().push(format!("{} {} {token}", request.method(), request.uri()));
         let router = self.router.clone();
         Box::pin(async move {
@@ -76,7 +77,7 @@ fn at_service(kind: &'static str, endpoint: &'static str, router: Router) -> (Bo
     (open(password(), Arc::new(inside)), seen)
 }
 
-fn answering(response: impl Fn() -> Response + Clone + Send + Sync + 'static) -> Router {
+pub fn answering(response: impl Fn() -> Response + Clone + Send + Sync + 'static) -> Router {
     Router::new().fallback(move || {
         let response = response.clone();
         async move { response() }
@@ -88,7 +89,7 @@ fn said(seen: &Seen) -> Vec<String> {
     requests.iter().filter(|r| !r.contains("/auth/tokens")).cloned().collect()
 }
 
-fn json_text(status: u16, text: &str) -> Response {
+pub fn json_text(status: u16, text: &str) -> Response {
     let headers = [("content-type", "application/json")];
     (http::StatusCode::from_u16(status).unwrap(), headers, text.to_string()).into_response()
 }
@@ -353,7 +354,7 @@ async fn nothing_that_a_site_echoes_gives_a_secret_away() {
     let answer = session.send(get("image", "/images"), None, limits(60)).await.unwrap();
     let AnswerBody::Json(body) = &answer.body else { panic!("no JSON") };
     assert!(!body.to_string().contains("gAAAA"), "{body}");
-    assert_eq!(answer.complaint().message, "bad token ***-long");
+    assert_eq!(answer.complaint(None).message, "bad token ***-long");
 }
 
 #[tokio::test(start_paused = true)]

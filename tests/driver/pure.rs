@@ -6,6 +6,7 @@ use edge::drivers::complaint::complaint;
 use edge::drivers::{AnswerBody, Failure, Surroundings};
 use edge::transport::{Body, Transport, TransportError};
 use futures_util::future::BoxFuture;
+use http::HeaderMap;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -251,10 +252,10 @@ fn error_bodies_in_one_line() {
             Err(_) if text.is_empty() => AnswerBody::Empty,
             Err(_) => AnswerBody::Text(text.into()),
         };
-        let found = complaint(status, &body);
+        let found = complaint(status, &HeaderMap::new(), &body, None);
         assert_eq!((found.code.as_deref().unwrap_or(""), found.message.as_str()), (code, message), "{text}");
     }
-    let long = complaint(500, &AnswerBody::Text("é ".repeat(100_000)));
+    let long = complaint(500, &HeaderMap::new(), &AnswerBody::Text("é ".repeat(100_000)), None);
     assert!(long.message.len() < 500 && long.message.ends_with('…'));
 }
 
@@ -262,7 +263,7 @@ proptest::proptest! {
     #[test]
     fn no_text_breaks_the_reading_of_errors(text in ".{0,200}", tags in "[<>&;a-zé!-]{0,200}") {
         for body in [text, tags] {
-            let found = complaint(500, &AnswerBody::Text(body));
+            let found = complaint(500, &HeaderMap::new(), &AnswerBody::Text(body), None);
             proptest::prop_assert!(!found.message.is_empty() && !found.message.contains('\n'));
         }
     }

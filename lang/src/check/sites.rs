@@ -27,8 +27,18 @@ const MOST_NAMES: usize = 1 << 20;
 const CONNECTIONS: [(&str, &[&str], &[&str]); 3] = [
     ("openstack", &["cloud", "region", "interface"], &["cloud"]),
     ("kubernetes", &["context", "kubeconfig", "namespace"], &["context"]),
-    ("http", &["app", "url"], &["app", "url"]),
+    (
+        "http",
+        &[
+            "app", "url", "auth", "header", "username", "token", "password", "api_key", "cacert", "cert", "key",
+            "verify",
+        ],
+        &["app", "url"],
+    ),
 ];
+
+/// Of these a program names the place alone.
+const SECRETS: [&str; 3] = ["token", "password", "api_key"];
 
 impl Checker<'_> {
     pub(super) fn declare_site(&mut self, name: &ast::Name, value: &ast::Expr, labels: Option<&ast::Expr>) {
@@ -154,9 +164,22 @@ impl Checker<'_> {
                 self.report(d);
                 continue;
             }
-            match value.as_text() {
+            let written = match &value.kind {
+                ast::ExprKind::Literal(ast::Literal::Bool(b)) => Some(b.to_string()),
+                _ => value.as_text().map(str::to_string),
+            };
+            match written {
+                Some(text)
+                    if SECRETS.contains(&&*key.text) && !text.starts_with("env:") && !text.starts_with("file:") =>
+                {
+                    let message = format!("a secret such as `{}` is not written in a program", key.text);
+                    self.report(
+                        Diagnostic::new(&codes::BAD_CONNECTION, value.span, message)
+                            .help(format!("write where it is: `{0}: \"env:NAME\"` or `{0}: \"file:PATH\"`", key.text)),
+                    );
+                }
                 Some(text) => {
-                    if site.connection.insert(key.text.clone(), name(text)).is_some() {
+                    if site.connection.insert(key.text.clone(), name(&text)).is_some() {
                         self.error(&codes::KEY_TWICE, key.span, format!("`{}` is given twice", key.text));
                     }
                 }
@@ -185,14 +208,7 @@ impl Checker<'_> {
                 );
             }
         }
-        if let Some(app) = site.connection.get("app") {
-            let offered =
-                self.library.services.iter().filter(|s| s.stack == stack.text && s.kind.as_ref() == Some(app));
-            let services: Vec<Name> = offered.map(|s| s.name.clone()).collect();
-            if !services.is_empty() {
-                site.services = Some(services);
-            }
-        }
+        site.services = self.library.services_of(site);
     }
 
     fn composition(&mut self, of: &ast::Expr) -> BTreeMap<Name, SiteId> {

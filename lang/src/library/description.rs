@@ -4,6 +4,7 @@
 use super::expr::Expr;
 use super::operation::Operation;
 use super::{Method, Pages, Rows, Version};
+use crate::inventory::{Inventory, Site};
 use crate::span::Span;
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
@@ -314,7 +315,7 @@ pub enum AnswerKind {
     Unknown,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorShape {
     pub message: Option<Source>,
     pub code: Option<Source>,
@@ -378,6 +379,26 @@ impl Library {
             all.entry(service.stack.clone()).or_default().insert(service.name.clone());
         }
         all
+    }
+
+    /// The services described for a site's application, where it is one and some are.
+    pub fn services_of(&self, site: &Site) -> Option<Vec<Name>> {
+        let app = site.connection.get("app")?;
+        let of = self.services.iter().filter(|s| s.stack == site.stack && s.kind.as_ref() == Some(app));
+        let names: Vec<Name> = of.map(|s| s.name.clone()).collect();
+        Some(names).filter(|names| !names.is_empty())
+    }
+
+    /// What the site descriptions say, where the inventory says nothing: of applications.
+    pub fn complete(&self, inventory: &mut Inventory) {
+        inventory.described = self.described();
+        let unsaid = inventory.iter().filter(|(_, site)| site.services.is_none());
+        let found: Vec<Site> = unsaid
+            .filter_map(|(_, site)| Some(Site { services: Some(self.services_of(site)?), ..site.clone() }))
+            .collect();
+        found.into_iter().for_each(|site| {
+            inventory.add(site);
+        });
     }
 
     pub fn has_service(&self, name: &str) -> bool {

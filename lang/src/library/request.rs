@@ -1,6 +1,6 @@
 //! A request as data: what `render` makes of a template and a driver turns into traffic.
 
-use super::{Method, Pages, Rows, Version};
+use super::{ErrorShape, Method, Pages, Rows, Version};
 use crate::types::Name;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,9 @@ pub struct Request {
     pub content_type: Option<String>,
     /// The microversion to speak; `None` where the service has none.
     pub version: Option<Version>,
+    /// How the service wants to know who asks, and where its errors say what is wrong, if the description tells.
+    pub auth: Option<(Name, String)>,
+    pub errors: Option<ErrorShape>,
     /// May be sent again when no answer came (GET, HEAD, DELETE, `repeatable`, a `read op`).
     pub repeatable: bool,
 }

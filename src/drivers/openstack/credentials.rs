@@ -3,6 +3,7 @@
 //! Secrets leave their wrapper in one place, `request`, whose result is sent and dropped.
 
 use crate::config::Auth;
+use crate::drivers::place::web_url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
@@ -89,17 +90,6 @@ fn user_given(auth: &Auth) -> Result<(), String> {
 fn fixed(auth: &Auth, authorization: Option<(&'static str, SecretString)>) -> Result<Credentials, String> {
     let endpoint = web_url(needed(auth.value("endpoint"), "endpoint")?, "endpoint")?;
     Ok(Credentials::Fixed { endpoint, authorization })
-}
-
-fn web_url(text: &str, name: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|_| format!("`{name}` is not a URL"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(format!("`{name}` is not an http or https URL"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!("`{name}` holds a user's name; it belongs beside it"));
-    }
-    Ok(url)
 }
 
 /// With `/v3` at its end, whether or not the file says so; an older `/v2.0` gives way to it.

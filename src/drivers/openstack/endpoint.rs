@@ -6,6 +6,7 @@
 use super::services::{names, official};
 use super::token::CatalogEntry;
 use crate::config::{Cloud, ServiceSettings};
+use crate::drivers::place::at;
 use edge_lang::library::Version;
 use serde_json::Value;
 use url::Url;
@@ -93,15 +94,6 @@ pub fn documents(endpoint: &Url) -> Vec<Url> {
     };
     let own = version.map(|v| slash(format!("{root}/{v}/")));
     own.into_iter().chain([slash(format!("{root}/"))]).collect()
-}
-
-/// The same origin, another path.
-pub fn at(endpoint: &Url, path: &str) -> Url {
-    let mut url = endpoint.clone();
-    url.set_path(path.trim_end_matches('/'));
-    url.set_query(None);
-    url.set_fragment(None);
-    url
 }
 
 /// `/image`, `v2`, `PROJECT` of `/image/v2/PROJECT`.

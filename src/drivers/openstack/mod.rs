@@ -1,25 +1,27 @@
 //! OpenStack's protocol: Keystone v3 for who we are and where services are, microversions, paging, extensions.
 //!
-//! A session holds the token of one account at one site. The hard idea is in `exchange`: to know, whatever goes wrong
-//! and whenever, whether the request may have been carried out, and to send again only what cannot act twice.
+//! A session holds the token of one account at one site. How a call is sent, and sent again, is `exchange`'s, as for
+//! every stack; what is OpenStack's own is the token, the endpoints of the catalog, and the versions.
 
 mod credentials;
 mod endpoint;
-mod exchange;
-mod listing;
 mod services;
 mod token;
+mod versions;
 
-use super::{Account, Answer, Failure, Limits, Rows, ServiceEntry, Session, Surroundings, Upload, complaint};
-use crate::config::{Cloud, Connection};
+use super::complaint::complaint;
+use super::exchange::{Call, Nobody, Pass, Passes, Sent, Wire, deadline};
+use super::place::{at, host};
+use super::secrets::Secrets;
+use super::{Account, Answer, Failure, Limits, Rows, ServiceEntry, Session, Surroundings, Upload};
+use crate::config::Cloud;
 use credentials::{Credentials, Keystone};
 use edge_lang::library::{Listing, Request, Version};
-use exchange::{Call, Sent};
 use futures_util::future::BoxFuture;
-use secrecy::ExposeSecret;
+use http::{HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use token::Token;
@@ -36,19 +38,17 @@ const LOOK: Duration = Duration::from_secs(60);
 pub struct OpenStack {
     cloud: Cloud,
     credentials: Credentials,
-    outside: Surroundings,
+    wire: Wire,
     entry: tokio::sync::Mutex<Entry>,
-    /// The current token again, to keep it out of messages without waiting for the entry.
-    shown: Mutex<Vec<String>>,
     found: Mutex<Found>,
-    /// Each has a jitter of its own.
-    calls: AtomicU64,
 }
 
 /// Held while a token is asked for: the others wait for that one.
 #[derive(Default)]
 struct Entry {
     token: Option<Arc<Token>>,
+    /// Tokens so far.
+    count: u64,
     denied: Option<(Instant, Failure)>,
 }
 
@@ -60,38 +60,56 @@ struct Found {
     extensions: HashMap<(String, String), BTreeSet<String>>,
 }
 
-pub fn open(connection: &Connection, outside: Surroundings) -> Result<Box<dyn Session>, Failure> {
-    let cloud = connection.cloud.clone().ok_or_else(|| {
-        Failure::Configuration(format!("`{}` has no `cloud`: it names the entry of clouds.yaml", connection.site))
-    })?;
+/// `site` is its name, for messages.
+pub fn open(site: &str, cloud: &Cloud, outside: Surroundings) -> Result<Box<dyn Session>, Failure> {
     let credentials = Credentials::of(&cloud.auth)
-        .map_err(|why| Failure::Configuration(format!("`{}`: cloud `{}`: {why}", connection.site, cloud.name)))?;
-    let mut shown: Vec<String> = cloud.auth.exposed().map(str::to_string).collect();
+        .map_err(|why| Failure::Configuration(format!("`{site}`: cloud `{}`: {why}", cloud.name)))?;
+    let mut own: Vec<SecretString> = cloud.auth.secrets.values().cloned().collect();
     if let Credentials::Fixed { authorization: Some((_, secret)), .. } = &credentials {
-        shown.push(secret.expose_secret().to_string());
+        own.push(secret.clone());
     }
-    let (entry, found, calls) = Default::default();
-    Ok(Box::new(OpenStack { cloud, credentials, outside, entry, shown: Mutex::new(shown), found, calls }))
+    let mut wire = Wire::new(outside, Secrets::new(own));
+    wire.answer_time = cloud.api_timeout;
+    let (entry, found) = Default::default();
+    Ok(Box::new(OpenStack { cloud: cloud.clone(), credentials, wire, entry, found }))
+}
+
+impl Passes for OpenStack {
+    fn pass(&self, refused: Option<u64>, deadline: Instant) -> BoxFuture<'_, Result<Pass, Failure>> {
+        Box::pin(async move {
+            let fixed = match &self.credentials {
+                Credentials::Keystone(_) => self.token(refused, deadline).await?.map(|token| {
+                    Pass::of(HeaderName::from_static("x-auth-token"), token.value.clone(), Some(token.number))
+                }),
+                Credentials::Fixed { authorization: Some((name, secret)), .. } => {
+                    let value = HeaderValue::from_str(secret.expose_secret()).ok();
+                    value.map(|value| Pass::of(HeaderName::from_static(name), value, None))
+                }
+                Credentials::Fixed { authorization: None, .. } => None,
+            };
+            Ok(fixed.unwrap_or_default())
+        })
+    }
 }
 
 impl Session for OpenStack {
     fn send(&self, request: Request, body: Option<Upload>, limits: Limits) -> BoxFuture<'_, Result<Answer, Failure>> {
         Box::pin(async move {
             let deadline = deadline(limits.time);
-            self.answer(request, body, deadline).await.map_err(|f| self.discreet(f))
+            self.answer(request, body, deadline).await.map_err(|f| self.wire.secrets.discreet(f))
         })
     }
 
     fn list(&self, listing: Listing, limits: Limits) -> BoxFuture<'_, Result<Rows, Failure>> {
         Box::pin(async move {
             let deadline = deadline(limits.time);
-            self.pages(listing, limits.rows, deadline).await.map_err(|f| self.discreet(f))
+            self.pages(listing, limits.rows, deadline).await.map_err(|f| self.wire.secrets.discreet(f))
         })
     }
 
     fn account(&self) -> BoxFuture<'_, Result<Account, Failure>> {
         Box::pin(async move {
-            let token = self.token(None, deadline(LOOK)).await.map_err(|f| self.discreet(f))?;
+            let token = self.token(None, deadline(LOOK)).await.map_err(|f| self.wire.secrets.discreet(f))?;
             token.map(|t| t.account.clone()).ok_or_else(|| {
                 Failure::NotOffered(format!(
                     "the cloud `{}` has no identity service to say who we are",
@@ -103,7 +121,7 @@ impl Session for OpenStack {
 
     fn services(&self) -> BoxFuture<'_, Result<Vec<ServiceEntry>, Failure>> {
         Box::pin(async move {
-            let token = self.token(None, deadline(LOOK)).await.map_err(|f| self.discreet(f))?;
+            let token = self.token(None, deadline(LOOK)).await.map_err(|f| self.wire.secrets.discreet(f))?;
             let catalog = token.as_ref().map_or(&[][..], |t| &t.catalog);
             let mut entries = Vec::new();
             for entry in catalog {
@@ -111,7 +129,13 @@ impl Session for OpenStack {
                 let Ok(url) = endpoint::choose(&self.cloud, catalog, &kind) else { continue };
                 if entries.iter().all(|e: &ServiceEntry| e.kind != kind) {
                     let region = self.cloud.region.clone();
-                    entries.push(ServiceEntry { kind, name: entry.name.clone(), endpoint: url.to_string(), region });
+                    entries.push(ServiceEntry {
+                        kind,
+                        name: entry.name.clone(),
+                        endpoint: url.to_string(),
+                        region,
+                        version: None,
+                    });
                 }
             }
             Ok(entries)
@@ -120,7 +144,7 @@ impl Session for OpenStack {
 
     fn versions(&self, kind: &str) -> BoxFuture<'_, Result<Option<(Version, Version)>, Failure>> {
         let kind = kind.to_string();
-        Box::pin(async move { self.range(&kind, deadline(LOOK)).await.map_err(|f| self.discreet(f)) })
+        Box::pin(async move { self.range(&kind, deadline(LOOK)).await.map_err(|f| self.wire.secrets.discreet(f)) })
     }
 
     fn has_extension(&self, kind: &str, base: &str, name: &str) -> BoxFuture<'_, Result<bool, Failure>> {
@@ -130,7 +154,8 @@ impl Session for OpenStack {
             if let Some(known) = self.found().extensions.get(&key) {
                 return Ok(known.contains(&name));
             }
-            let list = self.extensions(&key.0, &key.1, deadline(LOOK)).await.map_err(|f| self.discreet(f))?;
+            let list =
+                self.extensions(&key.0, &key.1, deadline(LOOK)).await.map_err(|f| self.wire.secrets.discreet(f))?;
             let has = list.contains(&name);
             self.found().extensions.insert(key, list);
             Ok(has)
@@ -138,26 +163,17 @@ impl Session for OpenStack {
     }
 }
 
-fn deadline(time: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(time).unwrap_or(now + Duration::from_secs(86_400 * 365))
-}
-
-fn host(url: &Url) -> String {
-    let name = url.host_str().unwrap_or("?");
-    url.port().map_or_else(|| name.to_string(), |port| format!("{name}:{port}"))
-}
-
 impl OpenStack {
     /// The token to use: the one at hand, unless it is old or the one that was just refused. `None` where there is no
     /// identity service.
-    async fn token(&self, refused: Option<&Arc<Token>>, deadline: Instant) -> Result<Option<Arc<Token>>, Failure> {
+    async fn token(&self, refused: Option<u64>, deadline: Instant) -> Result<Option<Arc<Token>>, Failure> {
         let Credentials::Keystone(keystone) = &self.credentials else { return Ok(None) };
         let waited = || Failure::NotSent(format!("no token from {} within the time limit", host(&keystone.url)));
         let mut entry = timeout_at(deadline, self.entry.lock()).await.map_err(|_| waited())?;
+        let good = |token: &Arc<Token>| refused != Some(token.number);
         if let Some(token) = &entry.token
             && !token.is_old()
-            && refused.is_none_or(|r| !Arc::ptr_eq(r, token))
+            && good(token)
         {
             return Ok(Some(token.clone()));
         }
@@ -167,19 +183,23 @@ impl OpenStack {
             return Err(failure.clone());
         }
         // An old token that nobody refused still serves for a little while, if there is no new one to be had.
-        let old = entry.token.clone().filter(|t| refused.is_none_or(|r| !Arc::ptr_eq(r, t)));
+        let old = entry.token.clone().filter(good);
         let patience = if old.is_some() { deadline.min(Instant::now() + RENEWAL) } else { deadline };
         match self.authenticate(keystone, patience).await {
             Err(Failure::NotSent(_)) if old.is_some() => Ok(old),
             Ok(token) => {
-                let token = Arc::new(token);
-                self.keep_secret(&token);
-                *entry = Entry { token: Some(token.clone()), denied: None };
+                let count = entry.count + 1;
+                let token = Arc::new(Token { number: count, ..token });
+                if let Ok(value) = token.value.to_str() {
+                    self.wire.secrets.keep(value.into());
+                }
+                *entry = Entry { token: Some(token.clone()), count, denied: None };
                 Ok(Some(token))
             }
             Err(failure) => {
                 if matches!(failure, Failure::Denied(_)) {
-                    *entry = Entry { token: None, denied: Some((Instant::now(), failure.clone())) };
+                    entry.token = None;
+                    entry.denied = Some((Instant::now(), failure.clone()));
                 }
                 Err(failure)
             }
@@ -187,37 +207,33 @@ impl OpenStack {
     }
 
     async fn authenticate(&self, keystone: &Keystone, deadline: Instant) -> Result<Token, Failure> {
-        let url = endpoint::at(&keystone.url, &format!("{}/auth/tokens", keystone.url.path()));
+        let url = at(&keystone.url, &format!("{}/auth/tokens", keystone.url.path()));
         let body = serde_json::to_vec(&keystone.request()).unwrap_or_default();
-        let at = host(&url);
+        let here = host(&url);
         let mut call = Call::new(http::Method::POST, url);
         call.json(body);
         // A token asked for twice is two tokens, which harms nobody.
         call.repeatable = true;
-        call.anonymous = true;
         // Nothing of the caller's has been sent yet.
-        let sent = self.exchange(&call, deadline).await.map_err(|failure| match failure {
-            Failure::Unknown(why) => Failure::NotSent(why),
-            other => other,
-        })?;
-        let complaint = complaint::complaint(sent.status.as_u16(), &sent.body);
+        let sent = self.wire.exchange(&call, &Nobody, deadline).await.map_err(Failure::of_read)?;
+        let complaint = complaint(sent.status.as_u16(), &sent.headers, &sent.body, None);
         let said = &complaint.message;
         match (sent.status.as_u16(), &sent.body) {
             (200 | 201, super::AnswerBody::Json(body)) => {
                 let subject = sent.headers.get("x-subject-token");
                 let token = subject.and_then(|subject| Token::read(subject, body));
                 token.ok_or_else(|| {
-                    Failure::Protocol(format!("{at} answers, but not with a token of the Identity API v3"))
+                    Failure::Protocol(format!("{here} answers, but not with a token of the Identity API v3"))
                 })
             }
-            (200..=299, _) => Err(Failure::Protocol(format!("{at} answers, but not as the Identity API v3 does"))),
-            (401 | 403, _) => Err(Failure::Denied(format!("{at} does not accept {}: {said}", keystone.person()))),
-            (429 | 500.., _) => Err(Failure::NotSent(format!("{at} gives no token: {said}"))),
+            (200..=299, _) => Err(Failure::Protocol(format!("{here} answers, but not as the Identity API v3 does"))),
+            (401 | 403, _) => Err(Failure::Denied(format!("{here} does not accept {}: {said}", keystone.person()))),
+            (429 | 500.., _) => Err(Failure::NotSent(format!("{here} gives no token: {said}"))),
             (404, _) => {
-                Err(Failure::Configuration(format!("no Identity API v3 at {at}{}: {said}", keystone.url.path())))
+                Err(Failure::Configuration(format!("no Identity API v3 at {here}{}: {said}", keystone.url.path())))
             }
             (status, _) => {
-                Err(Failure::Configuration(format!("{at} refuses the request for a token ({status}): {said}")))
+                Err(Failure::Configuration(format!("{here} refuses the request for a token ({status}): {said}")))
             }
         }
     }
@@ -285,7 +301,7 @@ impl OpenStack {
 
     async fn extensions(&self, kind: &str, base: &str, deadline: Instant) -> Result<BTreeSet<String>, Failure> {
         let base = self.base(kind, base, deadline).await?;
-        let sent = self.read(endpoint::at(&base, &format!("{}/extensions", base.path())), deadline).await?;
+        let sent = self.read(at(&base, &format!("{}/extensions", base.path())), deadline).await?;
         match (sent.status.as_u16(), sent.body) {
             (200, super::AnswerBody::Json(body)) => {
                 let list = body.get("extensions").and_then(Value::as_array);
@@ -294,43 +310,12 @@ impl OpenStack {
             }
             // A service without the list has none.
             (404, _) => Ok(BTreeSet::new()),
-            (status, body) => Err(Failure::Refused(status, complaint::complaint(status, &body))),
+            (status, body) => Err(Failure::Refused(status, complaint(status, &sent.headers, &body, None))),
         }
     }
 
     async fn read(&self, url: Url, deadline: Instant) -> Result<Sent, Failure> {
-        let mut call = Call::new(http::Method::GET, url);
-        call.repeatable = true;
-        self.exchange(&call, deadline).await.map_err(|failure| match failure {
-            Failure::Unknown(why) => Failure::NotSent(why),
-            other => other,
-        })
-    }
-
-    /// A failure without anything that could be used to get in, whatever a site wrote into its answer.
-    fn discreet(&self, failure: Failure) -> Failure {
-        failure.map(|message| self.without_secrets(message))
-    }
-
-    fn without_secrets(&self, message: &str) -> String {
-        let secrets = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        // Very short ones would take words apart, and are not given away by a message.
-        secrets
-            .iter()
-            .filter(|s| s.len() > 3)
-            .fold(message.to_string(), |text, secret| text.replace(secret.as_str(), "***"))
-    }
-
-    fn keep_secret(&self, token: &Token) {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(value) = token.value.to_str() {
-            // The configuration's own, and the latest tokens.
-            let own = self.cloud.auth.secrets.len();
-            if shown.len() > own + 4 {
-                shown.remove(own);
-            }
-            shown.push(value.to_string());
-        }
+        self.wire.read(url, self, deadline).await
     }
 
     fn found(&self) -> std::sync::MutexGuard<'_, Found> {

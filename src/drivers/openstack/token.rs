@@ -12,6 +12,8 @@ use time::format_description::well_known::Rfc3339;
 use tokio::time::Instant;
 
 pub struct Token {
+    /// Of this session's tokens, from 1; 0 until it is the session's.
+    pub number: u64,
     /// Marked sensitive.
     pub value: HeaderValue,
     /// From here on a new one is better.
@@ -69,7 +71,7 @@ impl Token {
         });
         let mut value = subject.clone();
         value.set_sensitive(true);
-        Some(Token { value, renew, account, catalog: catalog.collect() })
+        Some(Token { number: 0, value, renew, account, catalog: catalog.collect() })
     }
 
     pub fn is_old(&self) -> bool {

@@ -38,6 +38,8 @@ pub fn render(service: &Service, template: &Template, scope: &Scope) -> Result<R
         payload,
         content_type: template.content_type.clone(),
         version: service.speaks.and(scope.version),
+        auth: service.auth.clone(),
+        errors: service.errors.clone(),
         repeatable: template.repeatable || matches!(template.method, Method::Get | Method::Head | Method::Delete),
     })
 }

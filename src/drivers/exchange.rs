@@ -4,17 +4,17 @@
 //! `left` is the point of it: once an attempt may have reached the service, every later trouble, even a refused
 //! connection, is `Unknown`, because the first attempt may still have been carried out.
 
-use super::{OpenStack, host};
-use crate::drivers::backoff::{Backoff, retry_after};
-use crate::drivers::body::{self, BodyError, Wanted};
-use crate::drivers::{AnswerBody, Failure, Upload};
+use super::backoff::{Backoff, retry_after};
+use super::body::{self, BodyError, Wanted};
+use super::place::{host, redirected};
+use super::secrets::Secrets;
+use super::{AnswerBody, Failure, Surroundings, Upload};
 use crate::transport::{Body, TransportError, empty_body, full_body};
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
+use futures_util::future::BoxFuture;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use secrecy::ExposeSecret;
-use serde_json::Value;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
@@ -22,28 +22,25 @@ use url::Url;
 /// Attempts after which a site counts as unreachable, and after which it counts as silent.
 const CONNECTIONS: u32 = 3;
 const SILENCES: u32 = 3;
-const REDIRECTS: u32 = 5;
 /// Times that a site may ask to come later.
 const POSTPONED: u32 = 30;
 
-pub(super) struct Call {
+pub struct Call {
     pub method: Method,
     pub url: Url,
     pub headers: HeaderMap,
     pub payload: Content,
     pub repeatable: bool,
-    /// Sent without a token.
-    pub anonymous: bool,
     pub wanted: Wanted,
 }
 
-pub(super) enum Content {
+pub enum Content {
     None,
     Bytes(Bytes),
     Upload(Upload),
 }
 
-pub(super) struct Sent {
+pub struct Sent {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: AnswerBody,
@@ -54,16 +51,8 @@ pub(super) struct Sent {
 impl Call {
     pub fn new(method: Method, url: Url) -> Call {
         let mut headers = HeaderMap::new();
-        headers.insert(http::header::ACCEPT, HeaderValue::from_static("application/json"));
-        Call {
-            method,
-            url,
-            headers,
-            payload: Content::None,
-            repeatable: false,
-            anonymous: false,
-            wanted: Wanted::ByType,
-        }
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        Call { method, url, headers, payload: Content::None, repeatable: false, wanted: Wanted::ByType }
     }
 
     pub fn json(&mut self, body: Vec<u8>) {
@@ -85,30 +74,65 @@ enum Attempt {
     Strange(String),
 }
 
-impl OpenStack {
-    pub(super) async fn exchange(&self, call: &Call, deadline: Instant) -> Result<Sent, Failure> {
+/// What proves to a site who asks: headers of every attempt.
+#[derive(Clone, Default)]
+pub struct Pass {
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Told to `Passes` when the site refuses this one; `None` where there is no other to be had.
+    pub number: Option<u64>,
+}
+
+impl Pass {
+    /// Of one header, which is never shown.
+    pub fn of(name: HeaderName, mut value: HeaderValue, number: Option<u64>) -> Pass {
+        value.set_sensitive(true);
+        Pass { headers: vec![(name, value)], number }
+    }
+}
+
+/// Where passes come from. It may take exchanges of its own.
+pub trait Passes: Send + Sync {
+    /// The one for the next attempt. After the site has refused the one of that number, another, or the same if there
+    /// is no other.
+    fn pass(&self, refused: Option<u64>, deadline: Instant) -> BoxFuture<'_, Result<Pass, Failure>>;
+}
+
+/// For what is asked of everybody.
+pub struct Nobody;
+
+impl Passes for Nobody {
+    fn pass(&self, _: Option<u64>, _: Instant) -> BoxFuture<'_, Result<Pass, Failure>> {
+        Box::pin(std::future::ready(Ok(Pass::default())))
+    }
+}
+
+/// The way to one site.
+pub struct Wire {
+    pub outside: Surroundings,
+    /// The user's own limit for one answer.
+    pub answer_time: Option<Duration>,
+    pub secrets: Secrets,
+    /// Each call has a jitter of its own.
+    calls: AtomicU64,
+}
+
+impl Wire {
+    pub fn new(outside: Surroundings, secrets: Secrets) -> Wire {
+        Wire { outside, answer_time: None, secrets, calls: AtomicU64::new(0) }
+    }
+
+    pub async fn exchange(&self, call: &Call, passes: &dyn Passes, deadline: Instant) -> Result<Sent, Failure> {
         let mut url = call.url.clone();
-        let mut backoff = Backoff::new(self.seed());
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let mut backoff = Backoff::new(self.outside.seed.wrapping_add(number));
         let (mut connections, mut silences, mut redirects, mut postponed) = (0, 0, 0, 0);
-        let (mut left, mut renewed, mut broken) = (false, false, None);
-        let mut refused = None;
+        let (mut left, mut broken) = (false, None);
+        let mut refused: Option<u64> = None;
         loop {
             let unknown_if =
                 |left: bool, failure: Failure| if left { Failure::Unknown(failure.to_string()) } else { failure };
-            let token = match call.anonymous {
-                true => None,
-                // Boxed: asking for a token is an exchange of its own.
-                false => Box::pin(self.token(refused.as_ref(), deadline)).await.map_err(|f| unknown_if(left, f))?,
-            };
-            let authorization = match (&self.credentials, &token) {
-                (_, Some(token)) => Some((HeaderName::from_static("x-auth-token"), token.value.clone())),
-                (super::Credentials::Fixed { authorization: Some((name, secret)), .. }, None) => {
-                    let value = HeaderValue::from_str(secret.expose_secret()).ok();
-                    value.map(|v| (HeaderName::from_static(name), v))
-                }
-                _ => None,
-            };
-            match self.attempt(call, &url, authorization, deadline).await {
+            let pass = passes.pass(refused, deadline).await.map_err(|f| unknown_if(left, f))?;
+            match self.attempt(call, &url, &pass, deadline).await {
                 Attempt::NotSent(why) => {
                     connections += 1;
                     let failure = unknown_if(left, Failure::NotSent(why));
@@ -128,10 +152,12 @@ impl OpenStack {
                 }
                 Attempt::Answered(sent) => {
                     let status = sent.status.as_u16();
-                    if status == 401 && !call.anonymous && !renewed && token.is_some() {
-                        renewed = true;
-                        refused = token;
-                        continue;
+                    if status == 401 && refused.is_none() && pass.number.is_some() {
+                        let other = passes.pass(pass.number, deadline).await.map_err(|f| unknown_if(left, f))?;
+                        if other.number != pass.number {
+                            refused = pass.number;
+                            continue;
+                        }
                     }
                     if call.is_read() && matches!(status, 301 | 302 | 303 | 307 | 308) {
                         redirects += 1;
@@ -155,22 +181,23 @@ impl OpenStack {
                         }
                     }
                     let sent = *sent;
-                    return Ok(Sent { body: self.without_secrets_in(sent.status, sent.body), ..sent });
+                    return Ok(Sent { body: self.secrets.without_in(sent.status, sent.body), ..sent });
                 }
             }
         }
     }
 
+    /// Reads what the site tells of itself: that the question may have arrived is of no interest.
+    pub async fn read(&self, url: Url, passes: &dyn Passes, deadline: Instant) -> Result<Sent, Failure> {
+        let mut call = Call::new(Method::GET, url);
+        call.repeatable = true;
+        self.exchange(&call, passes, deadline).await.map_err(Failure::of_read)
+    }
+
     /// Sends once and reads the answer.
-    async fn attempt(
-        &self,
-        call: &Call,
-        url: &Url,
-        authorization: Option<(HeaderName, HeaderValue)>,
-        deadline: Instant,
-    ) -> Attempt {
+    async fn attempt(&self, call: &Call, url: &Url, pass: &Pass, deadline: Instant) -> Attempt {
         let at = host(url);
-        let request = match request(call, url, authorization).await {
+        let request = match request(call, url, pass).await {
             Ok(request) => request,
             Err(why) => return Attempt::NotSent(why),
         };
@@ -178,8 +205,8 @@ impl OpenStack {
             Ok(Ok(turn)) if Instant::now() < deadline => turn,
             _ => return Attempt::NotSent(format!("no time left to ask {at}")),
         };
-        // The user's own limit for one answer; sending an image may take longer.
-        let deadline = match self.cloud.api_timeout.and_then(|time| Instant::now().checked_add(time)) {
+        // Sending an image may take longer than one answer may.
+        let deadline = match self.answer_time.and_then(|time| Instant::now().checked_add(time)) {
             Some(sooner) if !matches!(call.payload, Content::Upload(_)) => sooner.min(deadline),
             _ => deadline,
         };
@@ -207,36 +234,17 @@ impl OpenStack {
             Err(_) => Attempt::Lost(format!("the answer of {at} did not end within the time limit")),
         }
     }
-
-    fn seed(&self) -> u64 {
-        self.outside.seed.wrapping_add(self.calls.fetch_add(1, Ordering::Relaxed))
-    }
-
-    /// An error that repeats our token does not carry it on.
-    fn without_secrets_in(&self, status: StatusCode, body: AnswerBody) -> AnswerBody {
-        fn walk(value: &mut Value, clean: &impl Fn(&str) -> String) {
-            match value {
-                Value::String(text) => *text = clean(text),
-                Value::Array(items) => items.iter_mut().for_each(|v| walk(v, clean)),
-                Value::Object(map) => map.values_mut().for_each(|v| walk(v, clean)),
-                _ => {}
-            }
-        }
-        match body {
-            body if status.is_success() => body,
-            AnswerBody::Json(mut value) => {
-                walk(&mut value, &|text| self.without_secrets(text));
-                AnswerBody::Json(value)
-            }
-            AnswerBody::Text(text) => AnswerBody::Text(self.without_secrets(&text)),
-            other => other,
-        }
-    }
 }
 
 /// The host, unless the transport's message has it already.
 fn naming(host: &str, why: String) -> String {
     if why.contains(host) { why } else { format!("{host}: {why}") }
+}
+
+/// When a call that may take so long has to be over.
+pub fn deadline(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now + Duration::from_secs(86_400 * 365))
 }
 
 /// Waits, unless the time limit comes first.
@@ -250,26 +258,7 @@ async fn pause(time: Duration, deadline: Instant) -> bool {
     }
 }
 
-/// Where a GET is sent on to: the same origin only, because the token goes along.
-fn redirected(url: &Url, headers: &HeaderMap, redirects: u32) -> Result<Url, String> {
-    let at = host(url);
-    let location = headers.get(LOCATION).and_then(|l| l.to_str().ok());
-    let target = location.and_then(|l| url.join(l).ok()).ok_or_else(|| format!("{at} redirects to nowhere"))?;
-    if target.origin() != url.origin() {
-        let to = format!("{}://{}", target.scheme(), host(&target));
-        return Err(format!("{at} redirects to {to}, which is another site as far as credentials go"));
-    }
-    if redirects > REDIRECTS {
-        return Err(format!("{at} redirects without end"));
-    }
-    Ok(target)
-}
-
-async fn request(
-    call: &Call,
-    url: &Url,
-    authorization: Option<(HeaderName, HeaderValue)>,
-) -> Result<http::Request<Body>, String> {
+async fn request(call: &Call, url: &Url, pass: &Pass) -> Result<http::Request<Body>, String> {
     let (body, length): (Body, Option<u64>) = match &call.payload {
         Content::None if call.is_read() || call.method == Method::DELETE => (empty_body(), None),
         Content::None => (empty_body(), Some(0)),
@@ -288,15 +277,8 @@ async fn request(
     if let Some(length) = length {
         request.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-    if let Some((name, mut value)) = authorization {
-        value.set_sensitive(true);
-        request.headers_mut().insert(name, value);
+    for (name, value) in &pass.headers {
+        request.headers_mut().append(name, value.clone());
     }
     Ok(request)
-}
-
-/// Headers that a library text may not set: who we are and where we go are not its business.
-pub(super) fn is_ours(name: &HeaderName) -> bool {
-    [AUTHORIZATION, http::header::HOST, CONTENT_LENGTH, http::header::TRANSFER_ENCODING].contains(name)
-        || matches!(name.as_str(), "x-auth-token" | "x-service-token")
 }

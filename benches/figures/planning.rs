@@ -216,7 +216,7 @@ impl Host for FromMemory<'_> {
         Box::pin(ready(Ok(value)))
     }
 
-    fn refresh(&self, value: Value, _: Span) -> BoxFuture<'_, Result<Value, Failure>> {
+    fn refresh(&self, value: Value, _: Key) -> BoxFuture<'_, Result<Value, Failure>> {
         Box::pin(ready(Ok(value)))
     }
 

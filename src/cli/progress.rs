@@ -115,6 +115,12 @@ impl Reader for Progress {
             EventKind::Fenced { site, how } => self.say(format!("{}: closed by {how}", at(site))),
             EventKind::Undone { site, what } => self.say(format!("{}: {what}", at(site))),
             EventKind::UndoRefused { site, why } => self.say(format!("{}: cannot be undone: {why}", at(site))),
+            EventKind::PutOff { site, why } => self.say(format!("{}: not sent: {why}", at(site))),
+            EventKind::Deferred { sites } => {
+                let names: Vec<String> = sites.iter().map(|s| at(&s)).collect();
+                self.say(format!("left for later at {}", edge_lang::model::names::fold(&names)));
+                self.end(key);
+            }
             EventKind::Tidying { sites } => {
                 let names: Vec<String> = sites.iter().map(|s| at(&s)).collect();
                 self.say(format!("tidying {}", edge_lang::model::names::fold(&names)));

@@ -10,7 +10,7 @@ use crate::run::approval::{Approval, Ask, ByPlan, Everything};
 use crate::run::event::{Events, Reader};
 use crate::run::files::Files;
 use crate::run::guards::{Guarded, Guards};
-use crate::run::journal::MemoryJournal;
+use crate::run::journal::{Journal, MemoryJournal, Past};
 use crate::run::live::Live;
 use crate::run::planning::Planning;
 use crate::run::{self, Owed, Setting};
@@ -99,6 +99,7 @@ pub fn inputs(program: &Program, inventory: &Inventory, vars: &[String]) -> Resu
 }
 
 /// Sites, events and interruption of one execution.
+#[derive(Clone)]
 pub struct Stage {
     pub inventory: Arc<Inventory>,
     pub guards: Arc<Guards>,
@@ -109,6 +110,8 @@ pub struct Stage {
     interrupt: watch::Receiver<bool>,
     name: Option<Arc<str>>,
     grace: Duration,
+    journal: Option<Arc<dyn Journal>>,
+    past: Arc<Past>,
 }
 
 /// What became of a program.
@@ -167,12 +170,26 @@ impl Stage {
             interrupt,
             name: None,
             grace: GRACE,
+            journal: None,
+            past: Arc::default(),
         }
     }
 
     /// Under this name, so that a run can be repeated exactly. No two runs at the same sites may share one.
     pub fn named(mut self, name: &str) -> Stage {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Writes what it does there, not to memory alone.
+    pub fn journaled(mut self, journal: Arc<dyn Journal>) -> Stage {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// Goes on with what an earlier runner of the run left, under its name.
+    pub fn resuming(mut self, past: Past) -> Stage {
+        self.past = Arc::new(past);
         self
     }
 
@@ -189,13 +206,14 @@ impl Stage {
             inventory: self.inventory.clone(),
             sessions: self.sessions.clone(),
             events: Events::to(readers),
-            journal: Arc::new(MemoryJournal::default()),
+            journal: self.journal.clone().unwrap_or_else(|| Arc::new(MemoryJournal::default())),
+            past: self.past.clone(),
             defaults: self.defaults.clone(),
             interrupt: self.interrupt.clone(),
         })
     }
 
-    pub fn live(&self, run: &Arc<run::Run>, approval: Box<dyn Approval>) -> Live {
+    pub fn live(&self, run: &Arc<run::Run>, approval: Arc<dyn Approval>) -> Live {
         let guarded = Guarded { guards: self.guards.clone(), inventory: self.inventory.clone(), then: approval };
         Live::new(run.clone(), self.files.clone(), Arc::new(guarded))
     }
@@ -210,11 +228,35 @@ impl Stage {
     ) -> Ended {
         let summary = Arc::new(Summary::new(self.inventory.clone()));
         readers.push(summary.clone());
-        let run = self.run(readers);
-        let result = eval::run(program, inputs, &self.live(&run, approval)).await;
-        let owed = run.finish(self.grace).await;
-        let status = result.as_ref().map_or_else(status_of, |_| Status::Done);
-        Ended { status, summary: summary.text(&owed), result, owed }
+        let approval: Arc<dyn Approval> = Arc::from(approval);
+        let kept = self.journal.is_some();
+        let mut stage = self.clone();
+        let journal = stage.journal.get_or_insert_with(|| Arc::new(MemoryJournal::default())).clone();
+        let name = stage.name.get_or_insert_with(run_name).clone();
+        let (result, owed) = loop {
+            let run = stage.run(readers.clone());
+            let result = eval::run(program, inputs.clone(), &stage.live(&run, approval.clone())).await;
+            let owed = run.finish(self.grace).await;
+            if !run.gets_further() || run.is_interrupted() {
+                break (result, owed);
+            }
+            // What was deferred is done: with that, the program may get further.
+            match journal.entries().and_then(|entries| Past::of(&entries)) {
+                Ok(past) => stage.past = Arc::new(past),
+                Err(why) => {
+                    tracing::error!(target: "edge", "the journal cannot be read: {why}");
+                    break (result, owed);
+                }
+            }
+        };
+        let deferred = owed.iter().any(|o| o.due == run::Due::Deferred);
+        let status = match &result {
+            Ok(_) if deferred => Status::Owed,
+            Ok(_) => Status::Done,
+            Err(failure) => status_of(failure),
+        };
+        let kept = kept.then_some(&*name);
+        Ended { status, summary: summary.text(&owed, kept), result, owed }
     }
 
     /// What a program would do, also as far as it got where it cannot be done.

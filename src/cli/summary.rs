@@ -1,7 +1,7 @@
 //! One summary at the end: every operation, and what happened at each site; equal words of many sites in one line.
 
-use crate::run::Owed;
 use crate::run::event::{Event, EventKind, Reader};
+use crate::run::{Due, Owed};
 use edge_lang::eval::{Key, sites_text};
 use edge_lang::inventory::Inventory;
 use edge_lang::model::{SiteId, SiteSet};
@@ -29,16 +29,19 @@ impl Summary {
         Summary { inventory, steps: Mutex::default() }
     }
 
-    pub fn text(&self, owed: &[Owed]) -> String {
+    /// `kept`: the name under which the journal holds the run.
+    pub fn text(&self, owed: &[Owed], kept: Option<&str>) -> String {
         let mut out = String::new();
         let steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let owes = |key: &Key| owed.iter().any(|o| o.key == *key);
+        let deferred = |key: &Key| owed.iter().any(|o| o.key == *key && o.due == Due::Deferred);
         for (key, step) in steps.iter().filter(|(key, s)| !s.sites.is_empty() || owes(key)) {
             let state = match (&step.outcome, step.failed) {
                 (Some(outcome), _) if !outcome.is_empty() => {
                     format!("done at {}", sites_text(outcome, &self.inventory))
                 }
                 (Some(_), _) => "done".into(),
+                (None, _) if deferred(key) => "left for later".into(),
                 (None, _) if owes(key) => "not settled".into(),
                 (None, true) => "failed".into(),
                 (None, false) => "not done".into(),
@@ -49,8 +52,27 @@ impl Summary {
             }
             for owed in owed.iter().filter(|o| o.key == *key) {
                 let sites = sites_text(&owed.sites, &self.inventory);
-                out += &format!("  owed at {sites}: look there for what carries `edge:`, and remove it\n");
+                let what = match owed.due {
+                    Due::Tidying => "what is left over is to be removed",
+                    Due::Unsettled => "what is there is not settled",
+                    Due::Deferred => "it is to be done when it can be",
+                };
+                out += &format!("  owed at {sites}: {what}\n");
             }
+        }
+        if !owed.is_empty() {
+            let mut sites = SiteSet::new();
+            owed.iter().for_each(|o| sites.add(&o.sites));
+            out += &match kept {
+                Some(run) => {
+                    let sites = sites_text(&sites, &self.inventory);
+                    format!("owed at {sites}: `edge resume {run}` pays it, `edge show {run}` says what it is\n")
+                }
+                None => {
+                    "nothing is kept of this run: what is owed carries `edge:` where it is, to be removed by hand\n"
+                        .into()
+                }
+            };
         }
         out
     }
@@ -112,6 +134,7 @@ impl Reader for Summary {
             EventKind::Broken { site, why } => self.add(key, *site, format!("made, but broken: {why}")),
             EventKind::Silent { site, why } => self.add(key, *site, format!("no answer ({why})")),
             EventKind::Unreachable { site, why } => self.add(key, *site, format!("not reached ({why})")),
+            EventKind::PutOff { site, why } => self.add(key, *site, format!("not sent: {why}")),
             EventKind::NotFound { site } => self.add(key, *site, "looked: nothing there".into()),
             EventKind::Fenced { site, how } => self.add(key, *site, format!("closed by {how}")),
             EventKind::UndoRefused { site, why } => self.add(key, *site, format!("cannot be undone: {why}")),

@@ -97,7 +97,7 @@ impl Dialogue {
                 return Status::Failed;
             }
             Ended::Left => {
-                anstream::eprint!("{}", summary.text(&[]));
+                anstream::eprint!("{}", summary.text(&[], None));
                 anstream::eprintln!("left as it was: what was under way may be carried out, and nobody looks after it");
                 self.go_back(before);
                 return Status::Owed;
@@ -115,7 +115,7 @@ impl Dialogue {
                 status_of(failure)
             }
         };
-        anstream::eprint!("{}", summary.text(&owed));
+        anstream::eprint!("{}", summary.text(&owed, None));
         // Names of a failed entry stay where it came to something; else they mean again what they meant before.
         let earlier = self.frame.len();
         let came_to = grown
@@ -199,7 +199,7 @@ impl Dialogue {
             }
         };
         let run = stage.run(readers);
-        let live = stage.live(&run, approval);
+        let live = stage.live(&run, Arc::from(approval));
         let work = async {
             let outcome = eval::run_in(program, inputs, self.frame.clone(), self.around(), &live).await;
             let owed = run.finish(GRACE).await;

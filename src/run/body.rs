@@ -206,7 +206,9 @@ impl<'a> Body<'a> {
                 AnswerKind::Absent if template.method == Method::Delete => return Ok(()),
                 AnswerKind::Busy if Instant::now() + pause < self.busy => {
                     self.emit(EventKind::Waiting { site: self.site, why: said.complaint.message.clone() });
-                    tokio::time::sleep(pause).await;
+                    if !self.run.pause(pause).await {
+                        return Err(self.stopped(Trouble { kind: Kind::NotReached, ..said.trouble() }));
+                    }
                     pause = (pause * 2).min(Duration::from_secs(30));
                 }
                 AnswerKind::Stale if stale < 5 => {
@@ -336,7 +338,9 @@ impl<'a> Body<'a> {
             }
             let status = self.known.row.get("status").and_then(Json::as_str).unwrap_or("waiting").to_string();
             self.emit(EventKind::Waiting { site: self.site, why: status });
-            tokio::time::sleep(pause).await;
+            if !self.run.pause(pause).await {
+                return Err(Stop::Silent(Trouble::silent("stopped while it was waited for")));
+            }
             pause = (pause * 2).min(Duration::from_secs(10));
         }
     }

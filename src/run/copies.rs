@@ -1,16 +1,17 @@
 //! Copies that bridges make in a run. Two operations that need the same copy share it; it is removed again when all that
 //! needed it have failed. A copy is pursued like any operation: half a copy is a broken thing.
 
-use super::Run;
 use super::effect::{SiteEffect, Times, What};
 use super::event::EventKind;
+use super::journal::{self, Begin, Id, Part};
 use super::live::{patience, rules};
-use super::pursue::{Deed, Effect, Ended, Seen, pursue};
+use super::pursue::{Ended, Seen, Told, pursue};
 use super::resolve::Copy;
 use super::trouble::Trouble;
-use edge_lang::eval::{Key, Step};
+use super::{Due, Owed, Run};
+use edge_lang::eval::{Key, Step, Unreachable};
 use edge_lang::library::render::Row;
-use edge_lang::model::{Observation, Placement, Pursuit, SiteId, SiteSet};
+use edge_lang::model::{Observation, Placement, SiteId, SiteSet};
 use edge_lang::types::Name;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
@@ -33,6 +34,7 @@ struct Shared {
 }
 
 /// A copy, as one of its users holds it.
+#[derive(Clone)]
 pub struct Made {
     pub row: Row,
     key: CopyKey,
@@ -74,16 +76,34 @@ async fn pursued(run: &Arc<Run>, step: &Arc<Step>, copy: &Copy, times: Times) ->
     let Some(resource) = inventory.get(copy.to).and_then(|s| run.library.resource(&s.stack, &copy.resource)) else {
         return Err(Trouble::refused(format!("no {} at this kind of site", copy.resource)));
     };
-    let pursuit = Pursuit::new(Placement::Site(copy.to), vec![copy.to], rules(resource, false, false))
-        .map_err(|e| Trouble::refused(e.to_string()))?;
-    let make = {
-        let (run, step, copy) = (run.clone(), step.clone(), copy.clone());
-        move |site| SiteEffect::new(run.clone(), step.clone(), What::Bridge(copy.clone()), site, None, times)
+    let id = id(&step.key, copy);
+    let source = inventory.get(copy.from).and_then(|s| run.library.resource(&s.stack, &copy.resource));
+    let begin = Begin {
+        title: format!("copy of {what}"),
+        place: inventory.name(copy.to).to_string(),
+        span: step.span,
+        placement: Placement::Site(copy.to),
+        preference: vec![copy.to],
+        rules: rules(resource, false, false),
+        last: false,
+        subjects: Default::default(),
+        source: Some(journal::Source {
+            service: copy.service.to_string(),
+            row: journal::Known::of(&copy.row, source.or(Some(resource))),
+        }),
     };
-    let mut told = pursue(run, &step.key, pursuit, make, patience(step)).await;
-    let effect = told.effects.remove(&copy.to);
+    let make = {
+        let (run, step, copy, id) = (run.clone(), step.clone(), copy.clone(), id.clone());
+        let what = What::Bridge(copy);
+        move |site| SiteEffect::new(run.clone(), id.clone(), step.clone(), what.clone(), site, None, times)
+    };
+    // A copy is what its operation waits for: it is never put off by itself.
+    let patience = super::pursue::Patience { unreachable: Unreachable::Fail, ..patience(step) };
+    let pursued = pursue(run, id, begin, make, patience).await.map_err(|e| Trouble::refused(e.to_string()))?;
+    let Told { ended, mut effects, .. } = pursued;
+    let effect = effects.remove(&copy.to);
     let word = effect.as_ref().map_or_else(String::new, |e| e.word.clone());
-    match (told.ended, effect) {
+    match (ended, effect) {
         (Ended::Done(_), Some(effect)) => {
             let bytes = copy.size().unwrap_or(0);
             run.events.emit(Some(&step.key), EventKind::Copied { from: Some(copy.from), to: copy.to, what, bytes });
@@ -94,6 +114,28 @@ async fn pursued(run: &Arc<Run>, step: &Arc<Step>, copy: &Copy, times: Times) ->
         }
         _ => Err(Trouble::silent(format!("{what} is not copied yet: {word}"))),
     }
+}
+
+fn id(key: &Key, copy: &Copy) -> Id {
+    let (resource, id) = (copy.resource.to_string(), copy.row.id.clone().unwrap_or_default());
+    Id { key: key.clone(), part: Part::Copy { resource, from: copy.from, id, to: copy.to } }
+}
+
+/// The copies that an earlier runner of the run made for a step at a site, or had begun to. Those that failed or are
+/// removed again are no copies any more.
+pub async fn recall(run: &Arc<Run>, step: &Arc<Step>, at: SiteId, times: Times) -> Result<Vec<Made>, Trouble> {
+    let mut recalled = Vec::new();
+    for (id, past) in run.past.of_step(&step.key) {
+        let (Part::Copy { resource, from, to, .. }, Some(source)) = (&id.part, &past.begin.source) else { continue };
+        let gone = past.pursuit.is_failing() || past.pursuit.belief(*to).is_none_or(|b| b.state.is_closed());
+        if *to != at || gone && past.pursuit.is_told() {
+            continue;
+        }
+        let (service, resource) = (source.service.as_str().into(), resource.as_str().into());
+        let again = Copy { service, resource, from: *from, to: *to, row: source.row.row() };
+        recalled.push(copy(run, step, again, times).await?);
+    }
+    Ok(recalled)
 }
 
 /// One user less; the last one takes the copy away.
@@ -108,14 +150,17 @@ pub async fn release(run: &Arc<Run>, made: Made) {
     let (mut pause, mut refusals) = (Duration::from_millis(200), 0);
     let end = Instant::now() + RELEASE;
     loop {
-        match shared.effect.act(Deed::Undo).await {
+        match shared.effect.undo_alone().await {
             Seen::Observed(Observation::Undone) => break *held = None,
             Seen::Observed(Observation::UndoRefused) => refusals += 1,
             _ => {}
         }
         if refusals >= 3 || Instant::now() + pause >= end {
             // It stays, and is owed by the operation that it was made for.
-            return run.owe(run.debtor(), &made.of, SiteSet::from_iter([made.key.3]));
+            let sites = SiteSet::of(made.key.3);
+            let title = format!("copy of {}", made.key.0);
+            let owed = Owed { key: made.of.clone(), title, at: sites.clone(), sites, due: Due::Tidying };
+            return run.owe(run.debtor(), owed);
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(15));

@@ -105,6 +105,15 @@ pub enum EventKind {
     Tidying {
         sites: SiteSet,
     },
+    /// Nothing is sent there before something else is done.
+    PutOff {
+        site: SiteId,
+        why: String,
+    },
+    /// The program goes on, and these sites are left for later.
+    Deferred {
+        sites: SiteSet,
+    },
     Printed {
         text: String,
     },

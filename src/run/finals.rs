@@ -2,16 +2,18 @@
 //! *partial* where some sites did not: listed, and never called undone.
 
 use super::approval::Approval;
-use super::effect::{SiteEffect, Times, What};
+use super::effect::{SiteEffect, What};
 use super::event::EventKind;
 use super::instance::Instance;
-use super::live::{Pursued, patience, times, title};
+use super::journal::{self, Begin, Entry, Id};
+use super::live::{patience, rules, times, title};
 use super::pursue::{Deed, Effect, Patience, Seen};
+use super::resolve::pending_at;
 use super::trouble::{Kind, Trouble};
-use super::{Run, codes, remove, rows};
-use edge_lang::eval::{Failure, FailureKind, Step, Value};
+use super::{Due, Owed, Run, change::Pursued, codes, remove, rows};
+use edge_lang::eval::{Failure, FailureKind, Step, Unreachable, Value};
 use edge_lang::library::render::Row;
-use edge_lang::model::{Observation, Placement, SiteId, SiteSet};
+use edge_lang::model::{Belief, Observation, Placement, SiteId, SiteSet, State};
 use edge_lang::plan::{Action, PlannedEffect};
 use futures_util::stream::{self, StreamExt};
 use std::collections::{BTreeMap, HashMap};
@@ -29,11 +31,20 @@ pub async fn perform(
     let place = step.placement.display(|s| run.inventory.name(s).to_string()).to_string();
     run.events.emit(Some(&step.key), EventKind::Began { title: title.clone(), place, span: step.span });
     let patience = patience(step);
-    let all: Vec<(SiteId, Row)> = layers.into_iter().flatten().collect();
-    let works = all.into_iter().map(|(site, row)| {
-        let (run, step, approval) = (run.clone(), step.clone(), approval.clone());
+    let debtor = run.debtor();
+    let mut all = Vec::new();
+    for (i, layer) in layers.into_iter().enumerate() {
+        let id = Id::layer(&step.key, i);
+        if !run.past.pursuits.contains_key(&id) {
+            let begin = Box::new(begin(run, step, &title, &layer));
+            run.journal.note(Entry::Begin { of: id.clone(), begin });
+        }
+        all.extend(layer.into_iter().map(|(site, row)| (id.clone(), site, row)));
+    }
+    let works = all.into_iter().map(|(id, site, row)| {
+        let act = Act { run: run.clone(), id, step: step.clone(), site, row, approval: approval.clone(), debtor };
         async move {
-            let (effect, done) = persist(&run, &step, site, row, patience, &approval).await;
+            let (effect, done) = act.persist(patience).await;
             (site, effect, done)
         }
     });
@@ -56,9 +67,17 @@ pub async fn perform(
     done = done.difference(&lost);
     if left.is_empty() || tolerated(&step.placement, &done) {
         run.events.emit(Some(&step.key), EventKind::Done { outcome: done.clone() });
-        return Ok(rows::value(run, step, &[Pursued { effects, unknown: SiteSet::new() }]));
+        return Ok(rows::value(run, step, &[Pursued { effects, ..Pursued::default() }]));
     }
     left.sort_by_key(|(s, _)| *s);
+    let answered = left.iter().any(|(_, t)| t.kind == Kind::Refused);
+    if patience.unreachable == Unreachable::Defer && !answered && !run.is_interrupted() {
+        let at = lost.iter().map(|s| run.inventory.instance(s, &step.service).unwrap_or(s)).collect();
+        run.events.emit(Some(&step.key), EventKind::Deferred { sites: lost.clone() });
+        run.owe(debtor, Owed { key: step.key.clone(), title, sites: lost, at, due: Due::Deferred });
+        let done = Pursued { effects, ..Pursued::default() };
+        return Ok(rows::value(run, step, &[done]));
+    }
     let message = match done.is_empty() {
         true => format!("{title} was not carried out"),
         false => format!(
@@ -85,39 +104,132 @@ fn tolerated(placement: &Placement, done: &SiteSet) -> bool {
     matches!(placement, Placement::AllBut(..)) && placement.holds(done)
 }
 
-/// Until it is done, refused, or the time is over.
-async fn persist(
-    run: &Arc<Run>,
-    step: &Arc<Step>,
+fn begin(run: &Run, step: &Step, title: &str, layer: &HashMap<SiteId, Row>) -> Begin {
+    let resource = super::live::any_resource(run, step);
+    let placement = Placement::AllOf(layer.keys().copied().collect());
+    Begin {
+        title: title.to_string(),
+        place: placement.display(|s| run.inventory.name(s).to_string()).to_string(),
+        span: step.span,
+        placement,
+        preference: Vec::new(),
+        rules: resource.map(|r| rules(r, false, false)).unwrap_or_default(),
+        last: true,
+        subjects: layer.iter().map(|(site, row)| (*site, journal::Known::of(row, resource))).collect(),
+        source: None,
+    }
+}
+
+/// The operation on one thing at one site.
+struct Act {
+    run: Arc<Run>,
+    id: Id,
+    step: Arc<Step>,
     site: SiteId,
     row: Row,
-    patience: Patience,
-    approval: &Arc<dyn Approval>,
-) -> (Option<SiteEffect>, Result<(), Trouble>) {
-    let end = Instant::now() + patience.limit;
-    let deletes = &*step.operation == "delete";
-    let mut effect = (!deletes).then(|| {
-        SiteEffect::new(run.clone(), step.clone(), What::Operation, site, Some(row.clone()), times(step))
-            .approved_by(approval.clone())
-    });
-    if deletes && let Err(trouble) = approved(step, site, &row, approval).await {
-        return (None, Err(trouble));
-    }
-    let mut pause = Duration::from_millis(500);
-    loop {
-        let once = match &mut effect {
-            None => delete(run, step, site, &row, times(step)).await,
-            Some(effect) => act(effect).await,
-        };
-        match once {
-            Err(trouble) if trouble.kind != Kind::Refused && Instant::now() + pause < end && !run.is_interrupted() => {
-                run.events.emit(Some(&step.key), EventKind::Silent { site, why: trouble.message });
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(10));
+    approval: Arc<dyn Approval>,
+    debtor: u64,
+}
+
+impl Act {
+    /// Until it is done, refused, or the time is over.
+    async fn persist(&self, patience: Patience) -> (Option<SiteEffect>, Result<(), Trouble>) {
+        let Act { run, step, site, .. } = self;
+        let deletes = &*step.operation == "delete";
+        let past = run.past.pursuits.get(&self.id);
+        let mut begun = past.is_some_and(|p| p.touched.contains(*site));
+        let mut effect = (!deletes).then(|| {
+            let (row, times) = (Some(self.row.clone()), times(step));
+            SiteEffect::new(run.clone(), self.id.clone(), step.clone(), What::Operation, *site, row, times)
+                .approved_by(self.approval.clone())
+        });
+        if let Some(belief) = past.and_then(|p| p.pursuit.belief(*site)).filter(|_| begun) {
+            if belief.state == State::There {
+                let what = past.and_then(|p| p.memories.get(site)).map_or(String::new(), |m| m.word.clone());
+                run.events.emit(Some(&step.key), EventKind::There { site: *site, what });
+                return (effect, Ok(()));
             }
-            once => return (effect, once),
+            if !deletes && belief.state == State::Open {
+                return (effect, Err(unsaid("the run was stopped before it answered")));
+            }
+        }
+        if !begun
+            && deletes
+            && let Err(trouble) = approved(step, *site, &self.row, &self.approval).await
+        {
+            return (None, Err(trouble));
+        }
+        let end = Instant::now() + patience.limit;
+        let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
+        let mut pause = Duration::from_millis(500);
+        loop {
+            if let Some(why) = pending_at(step, *site).or_else(|| run.comes_first(at, self.debtor)) {
+                run.events.emit(Some(&step.key), EventKind::PutOff { site: *site, why: why.clone() });
+                return (effect, Err(Trouble { kind: Kind::NotReached, ..Trouble::silent(why) }));
+            }
+            let once = match &mut effect {
+                None => self.delete(&mut begun).await,
+                Some(effect) => act(effect).await,
+            };
+            self.note(&once, effect.as_ref().is_some_and(|e| e.changed()) || begun);
+            match once {
+                Err(trouble)
+                    if trouble.kind != Kind::Refused && Instant::now() + pause < end && !run.is_interrupted() =>
+                {
+                    run.events.emit(Some(&step.key), EventKind::Silent { site: *site, why: trouble.message });
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = run.interrupted() => {}
+                    }
+                    pause = (pause * 2).min(Duration::from_secs(10));
+                }
+                once => return (effect, once),
+            }
         }
     }
+
+    async fn delete(&self, begun: &mut bool) -> Result<(), Trouble> {
+        let Act { run, step, site, row, .. } = self;
+        let times = times(step);
+        let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
+        let instance = Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), times.answer).await?;
+        let resource = instance.resource(&step.resource)?;
+        if !*begun {
+            let memory = Box::new(journal::Memory { attempt: 1, ..journal::Memory::default() });
+            let sent = Entry::Send { of: self.id.clone(), site: *site, memory };
+            run.journal.record(sent).await.map_err(|e| Trouble::refused(format!("the journal: {e}")))?;
+            *begun = true;
+        }
+        let ready = times.ready.min(Duration::from_secs(600));
+        remove::delete(run, &step.key, *site, &instance, resource, row, ready).await?;
+        let what = format!("deleted ({})", row.id.as_deref().unwrap_or("?"));
+        run.events.emit(Some(&step.key), EventKind::There { site: *site, what });
+        Ok(())
+    }
+
+    fn note(&self, once: &Result<(), Trouble>, begun: bool) {
+        let (observation, state, out, word) = match once {
+            Ok(()) => {
+                let word = format!("{} done ({})", self.step.operation, self.row.id.as_deref().unwrap_or("?"));
+                (Observation::Done, State::There, false, word)
+            }
+            Err(t) if t.kind == Kind::Refused && !t.answered => {
+                (Observation::Refused, State::New, true, t.message.clone())
+            }
+            Err(t) if begun => (Observation::Silent, State::Open, false, t.message.clone()),
+            Err(_) => return,
+        };
+        let belief = Belief { state, out, ..Belief::default() };
+        let memory = Box::new(journal::Memory { attempt: 1, word, ..journal::Memory::default() });
+        let (of, site) = (self.id.clone(), self.site);
+        self.run.journal.note(Entry::Seen { of, site, observation, belief, memory });
+    }
+}
+
+/// It may have been carried out, and must not be twice.
+fn unsaid(why: &str) -> Trouble {
+    let message = format!("not known whether it was carried out: {why}");
+    Trouble { answered: true, ..Trouble::refused(message) }
 }
 
 async fn approved(step: &Step, site: SiteId, row: &Row, approval: &Arc<dyn Approval>) -> Result<(), Trouble> {
@@ -129,26 +241,13 @@ async fn approved(step: &Step, site: SiteId, row: &Row, approval: &Arc<dyn Appro
     approval.effect(step, &planned).await
 }
 
-async fn delete(run: &Arc<Run>, step: &Step, site: SiteId, row: &Row, times: Times) -> Result<(), Trouble> {
-    let at = run.inventory.instance(site, &step.service).unwrap_or(site);
-    let instance = Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), times.answer).await?;
-    let resource = instance.resource(&step.resource)?;
-    remove::delete(run, &step.key, site, &instance, resource, row, times.ready.min(Duration::from_secs(600))).await?;
-    let what = format!("deleted ({})", row.id.as_deref().unwrap_or("?"));
-    run.events.emit(Some(&step.key), EventKind::There { site, what });
-    Ok(())
-}
-
 async fn act(effect: &mut SiteEffect) -> Result<(), Trouble> {
     match effect.act(Deed::Send).await {
         Seen::Observed(Observation::Done) => Ok(()),
         Seen::Observed(Observation::Refused | Observation::Broken) => {
             Err(Trouble { help: effect.help.clone(), ..Trouble::refused(effect.word.clone()) })
         }
-        // It may have been carried out, and must not be twice.
-        Seen::Observed(Observation::Silent) => {
-            Err(Trouble::refused(format!("not known whether it was carried out: {}", effect.word)))
-        }
+        Seen::Observed(Observation::Silent) => Err(unsaid(&effect.word)),
         _ => Err(Trouble { kind: Kind::NotReached, ..Trouble::silent(effect.word.clone()) }),
     }
 }

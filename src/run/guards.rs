@@ -76,7 +76,7 @@ fn forbidden(message: String) -> Trouble {
 pub struct Guarded {
     pub guards: Arc<Guards>,
     pub inventory: Arc<Inventory>,
-    pub then: Box<dyn Approval>,
+    pub then: Arc<dyn Approval>,
 }
 
 impl Approval for Guarded {

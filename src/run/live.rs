@@ -1,36 +1,30 @@
 //! The host of a run: performs steps at the sites.
 
-use super::effect::{SiteEffect, Times, what_of};
+use super::effect::{SiteEffect, Times};
 use super::event::EventKind;
-use super::pursue::{Deed, Effect, Ended, Patience, Seen, Told, pursue};
-use super::{Run, codes, finals, read, rows};
+use super::pursue::{Patience, Seen};
+use super::replay::Replay;
+use super::{Run, change, codes, finals, read, rows};
 use edge_lang::eval::{
     Failure, FailureKind, Host, Key, Place, Secret, Step, StepKind, Unknown, Unreachable, Value, display,
 };
 use edge_lang::inventory::Inventory;
-use edge_lang::library::render::Row;
 use edge_lang::library::{Resource, Source};
-use edge_lang::model::{Fence, Observation, Overlap, Placement, Pursuit, Rules, SiteId, SiteSet};
+use edge_lang::model::{Fence, Observation, Overlap, Rules, SiteId};
 use edge_lang::span::Span;
 use futures_util::future::{BoxFuture, join_all};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub struct Live {
     pub run: Arc<Run>,
+    pub(super) replay: Replay,
     /// What completed steps made, for `atomic` to take back.
     completed: Mutex<HashMap<Key, Vec<SiteEffect>>>,
     files: super::files::Files,
     /// Asked before an effect that the plan did not show.
-    approval: Arc<dyn super::approval::Approval>,
-}
-
-/// An operation that is done: what it made at the sites of its outcome, and where nobody knows.
-#[derive(Default)]
-pub struct Pursued {
-    pub effects: BTreeMap<SiteId, SiteEffect>,
-    pub unknown: SiteSet,
+    pub(super) approval: Arc<dyn super::approval::Approval>,
 }
 
 /// Without `timeout`: how long a site in trouble is waited for, and something to get ready.
@@ -43,93 +37,50 @@ const QUIET: Duration = Duration::from_secs(60);
 
 impl Live {
     pub fn new(run: Arc<Run>, files: super::files::Files, approval: Arc<dyn super::approval::Approval>) -> Live {
-        Live { run, completed: Mutex::default(), files, approval }
+        Live { replay: Replay::of(run.clone()), run, completed: Mutex::default(), files, approval }
     }
 
-    async fn change(&self, step: Step) -> Result<Value, Failure> {
-        let step = Arc::new(step);
-        let run = &self.run;
-        let layers = rows::subjects(run, &step).await?;
-        if layers.is_empty() {
-            return Ok(rows::nothing(&step));
+    async fn carry_out(&self, step: Step) -> Result<Value, Failure> {
+        if step.kind != StepKind::Read
+            && let Some(value) = change::waiting(&self.run, &step)
+        {
+            return Ok(value);
         }
-        let title = title(&step, &run.inventory);
-        let place = step.placement.display(|s| run.inventory.name(s).to_string()).to_string();
-        run.events.emit(Some(&step.key), EventKind::Began { title: title.clone(), place, span: step.span });
-        let pursued = join_all(layers.into_iter().map(|layer| self.pursue(step.clone(), layer))).await;
-        let mut effects = Vec::new();
-        let mut failures = Vec::new();
-        for outcome in pursued {
-            match outcome {
-                Ok(done) => effects.push(done),
-                Err(failure) => failures.push(failure),
+        match step.kind {
+            StepKind::Read => match change::waiting_read(&step) {
+                Some(value) => Ok(value),
+                // A site that does not answer must not keep a run from being stopped.
+                None => tokio::select! {
+                    value = read::perform(&self.run, &step) => value,
+                    () = self.run.interrupted() => Err(Failure::new(&codes::INTERRUPTED, step.span, "stopped")
+                        .kind(FailureKind::Interrupted)),
+                },
+            },
+            StepKind::Change | StepKind::Ensure => self.change(step).await,
+            StepKind::Final => {
+                let layers = match change::earlier_subjects(&self.run, &step) {
+                    Some(layers) => layers,
+                    None => rows::subjects(&self.run, &step).await?,
+                };
+                finals::perform(&self.run, &Arc::new(step), layers, &self.approval).await
             }
+            StepKind::Copy => super::copying::perform(&self.run, &Arc::new(step), &self.approval).await,
         }
-        if let Some(failure) = Failure::together(failures) {
-            for done in effects {
-                self.take_back(done.effects.into_values()).await;
-            }
-            run.events.emit(Some(&step.key), EventKind::Failed { message: failure.message.clone() });
-            return Err(failure);
-        }
-        let value = rows::value(run, &step, &effects);
-        let done: Vec<SiteEffect> = effects.into_iter().flat_map(|e| e.effects.into_values()).collect();
-        self.completed().entry(step.key.clone()).or_default().extend(done);
-        Ok(value)
     }
 
-    fn completed(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Vec<SiteEffect>>> {
+    pub(super) fn completed(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Vec<SiteEffect>>> {
         self.completed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// One pursuit: an effect at each site of the placement, about at most one thing there.
-    async fn pursue(&self, step: Arc<Step>, subjects: HashMap<SiteId, Row>) -> Result<Pursued, Failure> {
-        let run = &self.run;
-        let named = step.subject.as_ref().and_then(|s| step.arguments.get(s));
-        let placement = match named {
-            // An operation on things goes where they are, all of them; on a name, where the scope says.
-            Some(value) if !matches!(value, Value::String(_)) => Placement::AllOf(subjects.keys().copied().collect()),
-            _ => step.placement.clone(),
-        };
-        let Some(resource) = any_resource(run, &step) else {
-            return Err(Failure::new(&codes::NOT_DESCRIBED, step.span, format!("no resource `{}`", step.resource)));
-        };
-        let rules = rules(resource, step.kind == StepKind::Ensure, step.policy.overlap == Some(true));
-        let order = super::prefer::order(run, &step, &placement).await?;
-        let pursuit = Pursuit::new(placement, order, rules)
-            .map_err(|e| Failure::new(&edge_lang::eval::codes::TANGLED, step.at, e.to_string()))?;
-        let make = {
-            let (run, step, approval) = (run.clone(), step.clone(), self.approval.clone());
-            let times = times(&step);
-            move |site| {
-                let subject = subjects.get(&site).cloned();
-                SiteEffect::new(run.clone(), step.clone(), what_of(&step), site, subject, times)
-                    .approved_by(approval.clone())
-            }
-        };
-        let Told { ended, effects, unknown } = pursue(run, &step.key, pursuit, make, patience(&step)).await;
-        match ended {
-            Ended::Done(outcome) => {
-                run.events.emit(Some(&step.key), EventKind::Done { outcome: outcome.clone() });
-                Ok(Pursued { effects, unknown })
-            }
-            // What was copied for it and could not be removed again.
-            Ended::Failed if !run.owed_of(&step.key).is_empty() => {
-                Err(failure(run, &step, Ended::Unsettled(run.owed_of(&step.key)), &effects))
-            }
-            ended => Err(failure(run, &step, ended, &effects)),
-        }
-    }
-
     /// Undoes everything of it; says where it could not.
-    async fn take_back(&self, effects: impl IntoIterator<Item = SiteEffect>) -> Vec<(SiteId, String)> {
+    pub(super) async fn take_back(&self, effects: impl IntoIterator<Item = SiteEffect>) -> Vec<(SiteId, String)> {
         Self::undo_all(effects.into_iter().collect()).await
     }
 
     async fn undo_all(effects: Vec<SiteEffect>) -> Vec<(SiteId, String)> {
         let undone = effects.into_iter().map(|mut effect| async move {
             for attempt in 0..4 {
-                match effect.act(Deed::Undo).await {
+                match effect.undo_alone().await {
                     Seen::Observed(Observation::Undone) => return None,
                     Seen::Observed(Observation::UndoRefused) => break,
                     _ => tokio::time::sleep(Duration::from_secs(1 << attempt)).await,
@@ -148,29 +99,36 @@ impl Host for Live {
 
     fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>> {
         Box::pin(async move {
+            let step = prepared(&self.run, step);
+            if let Some(answer) = self.replay.answer(&step.key, step.span) {
+                // What it left to be removed is removed all the same.
+                if step.changes() && self.run.past.of_step(&step.key).next().is_some() {
+                    let _ = self.carry_out(step).await;
+                }
+                return answer;
+            }
             if self.run.is_interrupted() {
                 return Err(Failure::new(&codes::INTERRUPTED, step.span, "stopped").kind(FailureKind::Interrupted));
             }
-            let step = prepared(&self.run, step);
-            match step.kind {
-                // A site that does not answer must not keep a run from being stopped.
-                StepKind::Read => tokio::select! {
-                    value = read::perform(&self.run, &step) => value,
-                    () = self.run.interrupted() => Err(Failure::new(&codes::INTERRUPTED, step.span, "stopped")
-                        .kind(FailureKind::Interrupted)),
-                },
-                StepKind::Change | StepKind::Ensure => self.change(step).await,
-                StepKind::Final => {
-                    let layers = rows::subjects(&self.run, &step).await?;
-                    finals::perform(&self.run, &Arc::new(step), layers, &self.approval).await
-                }
-                StepKind::Copy => super::copying::perform(&self.run, &Arc::new(step), &self.approval).await,
+            let (key, kind) = (step.key.clone(), step.kind);
+            let result = self.carry_out(step).await;
+            // A change that is done is in the journal by its effects.
+            if result.is_err() || matches!(kind, StepKind::Read | StepKind::Final | StepKind::Copy) {
+                self.replay.note(&key, &result);
             }
+            result
         })
     }
 
-    fn refresh(&self, value: Value, span: Span) -> BoxFuture<'_, Result<Value, Failure>> {
-        Box::pin(read::again(&self.run, value, span))
+    fn refresh(&self, value: Value, key: Key) -> BoxFuture<'_, Result<Value, Failure>> {
+        Box::pin(async move {
+            if let Some(answer) = self.replay.answer(&key, key.call) {
+                return answer;
+            }
+            let result = read::again(&self.run, value, key.call).await;
+            self.replay.note(&key, &result);
+            result
+        })
     }
 
     fn later(&self, _: Step, _: &Unknown) {}
@@ -203,18 +161,24 @@ impl Host for Live {
         })
     }
 
-    fn print(&self, text: &str, _: Span, _: &Place) {
-        self.run.events.emit(None, EventKind::Printed { text: text.to_string() });
+    fn print(&self, text: &str, span: Span, place: &Place) {
+        if self.replay.prints(span, &place.order) {
+            self.run.events.emit(None, EventKind::Printed { text: text.to_string() });
+        }
     }
 
     fn note(&self, _: &str, _: Span, _: &Place) {}
 
     fn file(&self, path: &str, span: Span) -> Result<Arc<str>, Failure> {
-        self.files.file(path, span)
+        let full = self.files.file(path, span)?;
+        self.replay.same_file(path, super::files::looks(&full), span)?;
+        Ok(full)
     }
 
     fn read(&self, path: &str, span: Span) -> Result<Arc<str>, Failure> {
-        self.files.read(path, span)
+        let text = self.files.read(path, span)?;
+        self.replay.same_file(path, super::files::fingerprint(&text), span)?;
+        Ok(text)
     }
 
     fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure> {
@@ -223,6 +187,10 @@ impl Host for Live {
 
     fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            // What was waited for once is not waited for again.
+            if self.replay.is_under_way() {
+                return;
+            }
             tokio::select! {
                 () = tokio::time::sleep(time) => {}
                 () = self.run.interrupted() => {}
@@ -304,50 +272,4 @@ pub fn title(step: &Step, inventory: &Inventory) -> String {
         _ => String::new(),
     };
     format!("{}.{}{name}", step.resource, step.operation)
-}
-
-/// What is told when an operation did not come to its verdict.
-fn failure(run: &Run, step: &Step, ended: Ended, effects: &BTreeMap<SiteId, SiteEffect>) -> Failure {
-    let title = title(step, &run.inventory);
-    let folded = |sites: &SiteSet| edge_lang::eval::sites_text(sites, &run.inventory);
-    let open = match &ended {
-        Ended::Unsettled(owed) | Ended::Interrupted(owed) => owed.clone(),
-        _ => SiteSet::new(),
-    };
-    let mut failure = match ended {
-        Ended::Failed | Ended::Done(_) => {
-            Failure::new(&codes::FAILED, step.span, format!("{title} failed, and nothing of it is left"))
-        }
-        Ended::Unsettled(owed) if owed.is_empty() => {
-            Failure::new(&codes::UNSETTLED, step.span, format!("{title} is not done: sites do not answer"))
-                .kind(FailureKind::Owed)
-        }
-        Ended::Unsettled(owed) => {
-            let message = format!("{title} is unsettled: something of it may be at {}", folded(&owed));
-            Failure::new(&codes::UNSETTLED, step.span, message)
-                .kind(FailureKind::Owed)
-                .help("when the sites answer again, look for it there and remove it by hand: what is owed is not kept after this run")
-        }
-        Ended::Interrupted(owed) if owed.is_empty() => {
-            Failure::new(&codes::INTERRUPTED, step.span, format!("{title} was stopped; nothing of it is left"))
-                .kind(FailureKind::Interrupted)
-        }
-        Ended::Interrupted(owed) => {
-            let message = format!("{title} was stopped; something of it may be at {}", folded(&owed));
-            Failure::new(&codes::INTERRUPTED, step.span, message).kind(FailureKind::Interrupted)
-        }
-        Ended::Unjournaled(why) => {
-            Failure::new(&codes::JOURNAL, step.span, format!("the journal cannot be written: {why}"))
-        }
-    };
-    let sites: Vec<&SiteEffect> = effects.values().filter(|e| !e.word.is_empty()).collect();
-    let silent: SiteSet = open.difference(&sites.iter().map(|e| e.atom()).collect());
-    failure.sites.extend(sites.iter().map(|e| (e.atom(), e.word.clone())));
-    failure.sites.extend(silent.iter().map(|s| (s, "it was being asked".to_string())));
-    failure.sites.sort_by_key(|(s, _)| *s);
-    // The same help from many sites is said once.
-    let mut helps: Vec<String> = sites.iter().filter_map(|e| e.help.clone()).collect();
-    helps.dedup();
-    failure.help.extend(helps.into_iter().take(3));
-    failure
 }

@@ -11,6 +11,7 @@
 pub mod approval;
 mod body;
 mod bridge;
+mod change;
 mod copies;
 mod copying;
 mod effect;
@@ -21,12 +22,14 @@ pub mod guards;
 mod instance;
 pub mod journal;
 pub mod live;
+mod pending;
 mod planned;
 pub mod planning;
 mod prefer;
 mod pursue;
 mod read;
 mod remove;
+mod replay;
 mod resolve;
 mod rows;
 mod trouble;
@@ -43,7 +46,7 @@ use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::types::Name;
 use event::Events;
 use futures_util::future::BoxFuture;
-use journal::Journal;
+use journal::{Journal, Past};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,6 +74,8 @@ pub struct Run {
     pub sessions: Arc<dyn Sessions>,
     pub events: Events,
     pub journal: Arc<dyn Journal>,
+    /// What an earlier runner of it left.
+    pub past: Arc<Past>,
     /// What the inventory says where the program says nothing.
     pub defaults: Policy,
     copies: copies::Copies,
@@ -83,13 +88,29 @@ pub struct Run {
     /// What is open, by who owes it.
     open: Mutex<BTreeMap<u64, Owed>>,
     debtors: AtomicU64,
+    /// What was deferred and is done since.
+    paid: AtomicU64,
 }
 
-/// What an operation still has to remove, and where.
+/// What is still to be done of an operation, and where.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Owed {
     pub key: Key,
+    pub title: String,
     pub sites: SiteSet,
+    /// The sites whose service instances those are.
+    pub at: SiteSet,
+    pub due: Due,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// It is done or has failed; what is left over is to be removed.
+    Tidying,
+    /// The program stopped at it.
+    Unsettled,
+    /// The program went on without it.
+    Deferred,
 }
 
 /// What makes a run.
@@ -100,6 +121,7 @@ pub struct Setting {
     pub sessions: Arc<dyn Sessions>,
     pub events: Events,
     pub journal: Arc<dyn Journal>,
+    pub past: Arc<Past>,
     pub defaults: Policy,
     /// Becomes true when the user stops the run.
     pub interrupt: watch::Receiver<bool>,
@@ -107,7 +129,7 @@ pub struct Setting {
 
 impl Run {
     pub fn new(setting: Setting) -> Arc<Run> {
-        let Setting { name, library, inventory, sessions, events, journal, defaults, interrupt } = setting;
+        let Setting { name, library, inventory, sessions, events, journal, past, defaults, interrupt } = setting;
         Arc::new(Run {
             name,
             library,
@@ -115,6 +137,7 @@ impl Run {
             sessions,
             events,
             journal,
+            past,
             defaults,
             copies: copies::Copies::default(),
             planned: Mutex::default(),
@@ -124,6 +147,7 @@ impl Run {
             background: Mutex::new(JoinSet::new()),
             open: Mutex::default(),
             debtors: AtomicU64::new(0),
+            paid: AtomicU64::new(0),
         })
     }
 
@@ -168,6 +192,15 @@ impl Run {
         }
     }
 
+    /// Waits so long, or until the run is stopped; says whether it was not.
+    async fn pause(&self, time: Duration) -> bool {
+        tokio::select! {
+            biased;
+            () = self.interrupted() => false,
+            () = tokio::time::sleep(time) => true,
+        }
+    }
+
     pub fn is_interrupted(&self) -> bool {
         *self.interrupt.borrow()
     }
@@ -204,12 +237,28 @@ impl Run {
         self.debtors.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// From now on this is all that `debtor` owes; nothing, when the set is empty.
-    fn owe(&self, debtor: u64, key: &Key, sites: SiteSet) {
-        match sites.is_empty() {
+    /// From now on this is all that `debtor` owes; nothing, when there are no sites.
+    fn owe(&self, debtor: u64, owed: Owed) {
+        match owed.sites.is_empty() {
             true => self.open().remove(&debtor),
-            false => self.open().insert(debtor, Owed { key: key.clone(), sites }),
+            false => self.open().insert(debtor, owed),
         };
+    }
+
+    /// What was deferred at a site before `debtor` began comes first there.
+    fn comes_first(&self, at: SiteId, debtor: u64) -> Option<String> {
+        let open = self.open();
+        let (_, first) = open.range(..debtor).find(|(_, o)| o.due == Due::Deferred && o.at.contains(at))?;
+        Some(format!("{} comes first, which is owed here", first.title))
+    }
+
+    fn note_paid(&self) {
+        self.paid.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Something that the program went on without is done since: gone through again, the program gets further.
+    pub fn gets_further(&self) -> bool {
+        self.paid.load(Ordering::Relaxed) > 0
     }
 
     /// Where something of a step is open.

@@ -5,22 +5,18 @@
 
 use super::effect::with_article;
 use super::instance::Instance;
-use super::live::{any_resource, prepared, times};
+use super::live::{prepared, times};
 use super::resolve::{self, Spot};
 use super::trouble::{Kind, Trouble};
-use super::{Run, codes, copying, guards, planned, read, rows};
-use edge_lang::eval::{
-    Failure, Handle, Host, Key, Place, Row as TableRow, Secret, Step, StepKind, Table, Unknown, Value,
-};
+use super::{Run, codes, copying, guards, pending, planned, read, rows};
+use edge_lang::eval::{Failure, Host, Key, Place, Secret, Step, StepKind, Unknown, Value};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::plan::{Action, Plan, PlannedEffect};
 use edge_lang::span::Span;
-use edge_lang::types::{Name, Type};
 use futures_util::future::{BoxFuture, join_all};
-use indexmap::IndexMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -146,7 +142,8 @@ impl Planning {
                 run.plan_name(&step.resource, at, name, Fields::new());
             }
         }
-        let value = self.pending(&step, &aimed, &effects);
+        let id = |site| effects.iter().find(|e| e.site == site).and_then(|e| e.id.clone());
+        let value = pending::value(run, &step, &aimed, id, &BTreeMap::new());
         self.plan().step(&step, effects, &run.inventory);
         Ok(value)
     }
@@ -316,81 +313,6 @@ impl Planning {
             self.run.is_planned(&step.resource, at, name)
         })
     }
-
-    /// What the step will give: fields that it was asked to have are known, the others are not.
-    fn pending(&self, step: &Step, aimed: &SiteSet, effects: &[PlannedEffect]) -> Value {
-        let inventory = &self.run.inventory;
-        let unknown = |what: String, ty: Type| Value::Unknown(Arc::new(Unknown { ty, what }));
-        match step.result.present() {
-            Type::Nothing | Type::Null => Value::Null,
-            Type::Handle(name) => {
-                let Some(site) = aimed.iter().next() else { return Value::Null };
-                let resource = self.made(step, name);
-                let known = known_fields(step, site, resource);
-                let id = effects.iter().find(|e| e.site == site).and_then(|e| e.id.clone()).unwrap_or_default();
-                let elsewhere = step.placement.sites().difference(aimed);
-                Value::Handle(Arc::new(Handle {
-                    resource: name.clone(),
-                    site,
-                    id: id.into(),
-                    fields: Arc::new(known),
-                    pending: true,
-                    elsewhere,
-                }))
-            }
-            Type::Replicated(name) => {
-                let Some(resource) = self.made(step, name) else { return rows::nothing(step) };
-                let columns: Vec<Name> = resource.fields.values().filter(|f| !f.once).map(|f| f.name.clone()).collect();
-                let rows = aimed.iter().map(|site| {
-                    let known = known_fields(step, site, Some(resource));
-                    let value = |c: &Name| {
-                        let what = || format!("the {c} of the {name} at {}", inventory.name(site));
-                        known.get(c).cloned().unwrap_or_else(|| unknown(what(), resource.fields[c].ty.clone()))
-                    };
-                    TableRow {
-                        site: Some(site),
-                        values: columns.iter().map(value).collect(),
-                        id: Some("".into()),
-                        pending: true,
-                    }
-                });
-                let rows = rows.collect();
-                Value::Table(Arc::new(Table {
-                    resource: Some(name.clone()),
-                    columns,
-                    rows,
-                    asked: step.placement.sites(),
-                    ..Table::default()
-                }))
-            }
-            other => unknown(format!("what {}.{} gives", step.resource, step.operation), other.clone()),
-        }
-    }
-
-    fn made(&self, step: &Step, name: &str) -> Option<&edge_lang::library::Resource> {
-        any_resource(&self.run, step).filter(|r| &*r.name == name).or_else(|| self.run.library.any_resource(name))
-    }
-}
-
-fn known_fields(step: &Step, site: SiteId, resource: Option<&edge_lang::library::Resource>) -> IndexMap<Name, Value> {
-    let creates = matches!(step.kind, StepKind::Change | StepKind::Ensure) && step.subject.is_none();
-    let mut known = IndexMap::new();
-    if let Some(subject) = &step.subject
-        && let Some(Value::Handle(handle)) = step.arguments.get(subject)
-        && let Some(name) = handle.fields.get("name")
-    {
-        known.insert("name".into(), name.clone());
-    }
-    if let (true, Some(resource)) = (creates, resource) {
-        for (name, value) in step.arguments_at(site) {
-            let same = resource.fields.get(&name).is_some_and(|f| !matches!(f.ty.present(), Type::Any | Type::Secret));
-            let plain = matches!(value, Value::String(_) | Value::Int(_) | Value::Bool(_));
-            if same && plain {
-                known.insert(name, value);
-            }
-        }
-    }
-    known
 }
 
 fn troubled(step: &Step, site: SiteId, trouble: &Trouble) -> PlannedEffect {
@@ -423,7 +345,7 @@ impl Host for Planning {
                 }
                 if self.asks_for_planned(&step) {
                     self.plan().step(&step, Vec::new(), &self.run.inventory);
-                    return Ok(self.pending(&step, &step.placement.sites(), &[]));
+                    return Ok(pending::value(&self.run, &step, &step.placement.sites(), |_| None, &BTreeMap::new()));
                 }
                 let value = read::perform(&self.run, &step).await?;
                 self.plan().step(&step, Vec::new(), &self.run.inventory);
@@ -433,7 +355,7 @@ impl Host for Planning {
         })
     }
 
-    fn refresh(&self, value: Value, _: Span) -> BoxFuture<'_, Result<Value, Failure>> {
+    fn refresh(&self, value: Value, _: Key) -> BoxFuture<'_, Result<Value, Failure>> {
         Box::pin(std::future::ready(Ok(value)))
     }
 

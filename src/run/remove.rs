@@ -36,11 +36,17 @@ pub async fn delete(
         Err(Stop::Silent(t)) => return Err(Trouble { kind: Kind::Silent, ..t }),
         Err(Stop::Refused(t) | Stop::Broken(t)) => return Err(Trouble { kind: Kind::Refused, ..t }),
     }
-    gone(instance, resource, row, deadline).await
+    gone(run, instance, resource, row, deadline).await
 }
 
 /// Waits until the site does not have it any more.
-async fn gone(instance: &Instance, resource: &Resource, row: &Row, deadline: Instant) -> Result<(), Trouble> {
+async fn gone(
+    run: &Run,
+    instance: &Instance,
+    resource: &Resource,
+    row: &Row,
+    deadline: Instant,
+) -> Result<(), Trouble> {
     let mut pause = Duration::from_millis(200);
     if resource.get.is_none() {
         return Ok(());
@@ -65,7 +71,9 @@ async fn gone(instance: &Instance, resource: &Resource, row: &Row, deadline: Ins
             Err(trouble) if Instant::now() >= deadline => return Err(Trouble { kind: Kind::Silent, ..trouble }),
             Err(_) => {}
         }
-        tokio::time::sleep(pause).await;
+        if !run.pause(pause).await {
+            return Err(Trouble::silent("stopped while it was being deleted"));
+        }
         pause = (pause * 2).min(Duration::from_secs(10));
     }
 }

@@ -252,6 +252,26 @@ fn no_bridge(spot: Spot<'_>, resource: &Resource, from: SiteId) -> Trouble {
     .help(format!("a {name} cannot be brought to another site"))
 }
 
+/// What a step needs at a site and is not there yet, in words: what was deferred, and whatever follows from it.
+pub fn pending_at(step: &Step, atom: SiteId) -> Option<String> {
+    step.arguments_at(atom).values().find_map(|value| pending(value, atom))
+}
+
+fn pending(value: &Value, at: SiteId) -> Option<String> {
+    match value {
+        Value::Unknown(what) => Some(format!("it waits for {}", what.what)),
+        Value::Handle(handle) if handle.pending => Some(format!("it waits for the {}, which is owed", handle.resource)),
+        Value::Table(table) => {
+            let here = table.rows.iter().find(|r| r.site == Some(at)).or(table.rows.first())?;
+            let what = table.resource.as_deref().unwrap_or("row");
+            here.pending.then(|| format!("it waits for the {what}, which is owed"))
+        }
+        Value::List(items) => items.iter().find_map(|item| pending(item, at)),
+        Value::Record(record) => record.values().find_map(|value| pending(value, at)),
+        _ => None,
+    }
+}
+
 /// A row as an argument: its fields, `id` among them.
 pub fn record(row: Row) -> Json {
     let mut fields = row.fields;

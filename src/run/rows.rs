@@ -1,8 +1,9 @@
 //! Between values of the language and rows of the library: what an operation is about, and what it gives.
 
+use super::change::Pursued;
 use super::effect::SiteEffect;
 use super::instance::Instance;
-use super::live::{Pursued, any_resource, times};
+use super::live::{any_resource, times};
 use super::trouble::Kind;
 use super::{Run, codes};
 use edge_lang::eval::{self, Failure, Handle, Step, StepKind, Table, Value, from_json, to_json};
@@ -23,10 +24,11 @@ pub async fn subjects(run: &Arc<Run>, step: &Step) -> Result<Vec<HashMap<SiteId,
         return Ok(if step.placement.sites().is_empty() { Vec::new() } else { vec![HashMap::new()] });
     };
     match step.arguments.get(subject) {
-        Some(value) if is_pending(value) => Ok(layers(pending(value).into_iter())),
+        Some(Value::Handle(handle)) if handle.pending => Ok(vec![HashMap::from([(handle.site, pending(handle))])]),
+        Some(Value::Unknown(_)) => Ok(Vec::new()),
         Some(Value::Handle(handle)) => Ok(vec![HashMap::from([(handle.site, row_of_handle(run, handle))])]),
         Some(Value::Table(table)) => {
-            Ok(layers(table.rows.iter().filter_map(|r| Some((r.site?, row_of(run, table, r))))))
+            Ok(layers(table.rows.iter().filter_map(|r| Some((r.site?, any_row_of(run, table, r))))))
         }
         Some(Value::String(name)) => named(run, step, name).await,
         Some(Value::List(items)) => {
@@ -50,24 +52,25 @@ pub fn is_pending(value: &Value) -> bool {
     }
 }
 
-/// Things that are planned, by the names that they will have.
-fn pending(value: &Value) -> Vec<(SiteId, Row)> {
-    let row = |name: Option<&Value>| {
-        let name = match name {
-            Some(Value::String(name)) => Some(("name".into(), Json::from(&**name))),
-            _ => None,
-        };
-        Row { id: None, fields: name.into_iter().collect() }
-    };
-    match value {
-        Value::Handle(handle) => vec![(handle.site, row(handle.fields.get("name")))],
-        Value::Table(table) => {
-            let at = table.columns.iter().position(|c| &**c == "name");
-            let rows = table.rows.iter();
-            rows.filter_map(|r| Some((r.site?, row(at.and_then(|at| r.values.get(at)))))).collect()
-        }
-        _ => Vec::new(),
+/// What is planned or owed, by the name that it will have.
+fn pending(handle: &Handle) -> Row {
+    named_only(handle.fields.get("name"))
+}
+
+fn any_row_of(run: &Run, table: &Table, row: &eval::Row) -> Row {
+    if !row.pending {
+        return row_of(run, table, row);
     }
+    let at = table.columns.iter().position(|c| &**c == "name");
+    named_only(at.and_then(|at| row.values.get(at)))
+}
+
+fn named_only(name: Option<&Value>) -> Row {
+    let name = match name {
+        Some(Value::String(name)) => Some(("name".into(), Json::from(&**name))),
+        _ => None,
+    };
+    Row { id: None, fields: name.into_iter().collect() }
 }
 
 fn layers(all: impl Iterator<Item = (SiteId, Row)>) -> Vec<HashMap<SiteId, Row>> {

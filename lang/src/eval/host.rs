@@ -128,8 +128,8 @@ pub trait Host: Send + Sync {
     fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>>;
 
     /// Reads a handle, or the rows of a table of resources, again by id, for `assert ... within`; what is gone is null, or
-    /// a row less. Other values come back as they are. Never asked while planning.
-    fn refresh(&self, value: Value, span: Span) -> BoxFuture<'_, Result<Value, Failure>>;
+    /// a row less. Other values come back as they are. Never asked while planning. `key` names this reading in the run.
+    fn refresh(&self, value: Value, key: Key) -> BoxFuture<'_, Result<Value, Failure>>;
 
     /// Planning only: a step whose sites are not known yet. `step.placement` is `all of {}`.
     fn later(&self, step: Step, placement: &Unknown);

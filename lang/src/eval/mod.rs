@@ -15,6 +15,7 @@ mod field;
 mod host;
 mod input;
 mod json;
+mod keep;
 mod machine;
 mod operation;
 mod placement;
@@ -31,6 +32,7 @@ pub use failure::*;
 pub use host::*;
 pub use input::input_from_text;
 pub use json::{from_json, to_json};
+pub use keep::{Kept, Plain, PlainFailure, forgotten_secret};
 pub use machine::{Frame, MOST_ITEMS, MOST_STEPS, MOST_TEXT, Outcome, run, run_in, scope_of};
 pub use value::*;
 

@@ -386,7 +386,9 @@ async fn until_true(
             let mut fresh = frame.clone();
             for slot in shape::slots(cond) {
                 if let Some(Some(value @ (Value::Handle(_) | Value::Table(_)))) = frame.get(slot.0 as usize) {
-                    let value = env.host().refresh(value.clone(), cond.span).await?;
+                    let mut key = Key { call: cond.span, position: env.position.clone() };
+                    key.position.push(slot.0);
+                    let value = env.host().refresh(value.clone(), key).await?;
                     set(&mut fresh, slot, value);
                 }
             }

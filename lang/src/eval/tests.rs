@@ -25,7 +25,7 @@ impl Host for Nowhere {
     fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>> {
         Box::pin(ready(Err(Failure::new(&codes::NOT_OFFERED, step.span, "nowhere"))))
     }
-    fn refresh(&self, value: Value, _: Span) -> BoxFuture<'_, Result<Value, Failure>> {
+    fn refresh(&self, value: Value, _: Key) -> BoxFuture<'_, Result<Value, Failure>> {
         Box::pin(ready(Ok(value)))
     }
     fn later(&self, _: Step, _: &Unknown) {}

@@ -12,6 +12,6 @@ mod site;
 pub use form::{MOST_TRIED, Truth};
 pub use minimal::Tangled;
 pub use placement::{Placement, Satisfiability, Shown};
-pub use pursuit::{Action, Belief, Fence, Impossible, Observation, Overlap, Pursuit, Rules, Standing, State};
+pub use pursuit::{Action, Belief, Fence, Impossible, Mark, Observation, Overlap, Pursuit, Rules, Standing, State};
 pub use set::SiteSet;
 pub use site::SiteId;

@@ -5,6 +5,7 @@
 //! `Unreachable`; after that it is `Silent`, and only a fence and then a probe may say `Absent`.
 
 mod probe;
+mod remember;
 mod send;
 mod ticket;
 mod undo;
@@ -13,6 +14,7 @@ use super::approval::Approval;
 use super::body::{Body, Stop};
 use super::event::EventKind;
 use super::instance::Instance;
+use super::journal::{Id, Memory};
 use super::pursue::{Deed, Effect, Seen};
 use super::resolve::{self, Argument, Arguments, Copy, Spot};
 use super::trouble::{Kind, Trouble};
@@ -51,8 +53,11 @@ pub struct Times {
     pub quiet: Duration,
 }
 
+#[derive(Clone)]
 pub struct SiteEffect {
     run: Arc<Run>,
+    /// The pursuit that it is of.
+    of: Id,
     step: Arc<Step>,
     what: What,
     /// As the placement names the site, and the site whose service instance it is.
@@ -85,6 +90,8 @@ pub struct SiteEffect {
     /// A ticket may have been made of which no answer told.
     ticket_lost: bool,
     copies: Vec<copies::Made>,
+    /// What an earlier runner of the run copied for it is not among them yet.
+    forgot_copies: bool,
     approval: Option<Arc<dyn Approval>>,
     pub answer: Option<Json>,
     /// The last trouble, or what is there, in words.
@@ -96,6 +103,7 @@ pub struct SiteEffect {
 impl SiteEffect {
     pub fn new(
         run: Arc<Run>,
+        of: Id,
         step: Arc<Step>,
         what: What,
         atom: SiteId,
@@ -111,8 +119,11 @@ impl SiteEffect {
             What::Bridge(copy) => copy.to,
             _ => run.inventory.instance(atom, &service).unwrap_or(atom),
         };
+        // An earlier runner of this run may have made one and stopped before anything else.
+        let ticket_lost = !run.past.is_empty();
         SiteEffect {
             run,
+            of,
             step,
             what,
             atom,
@@ -134,8 +145,9 @@ impl SiteEffect {
             failures: 0,
             failure: String::new(),
             ticket: None,
-            ticket_lost: false,
+            ticket_lost,
             copies: Vec::new(),
+            forgot_copies: false,
             approval: None,
             answer: None,
             word: String::new(),
@@ -160,6 +172,11 @@ impl SiteEffect {
 
     pub fn row(&self) -> Option<&Row> {
         self.row.as_ref()
+    }
+
+    /// Whether a request that changes the site may have arrived.
+    pub fn changed(&self) -> bool {
+        self.made || self.changed
     }
 
     /// The library's description of what is there, for building handles.
@@ -202,8 +219,10 @@ impl SiteEffect {
     /// The name that it is to have.
     fn name(&self) -> Option<String> {
         let by = self.described()?.named.as_ref()?.by.first()?;
-        let (args, _) = self.args.as_ref()?;
-        args.get(by)?.as_str().map(str::to_string)
+        let given = self.args.as_ref().and_then(|(args, _)| args.get(by));
+        // Of what an earlier runner of the run made, only the row is known.
+        let known = self.args.is_none().then(|| self.row.as_ref()?.fields.get(by)).flatten();
+        given.or(known)?.as_str().map(str::to_string)
     }
 
     fn emit(&self, kind: EventKind) {
@@ -221,6 +240,7 @@ impl SiteEffect {
             self.args = Some((args, None));
             return Ok(());
         }
+        self.recall_copies().await?;
         let run = self.run.clone();
         let step = self.step.clone();
         let spot = Spot { run: &run, step: &step, atom: self.atom, at: self.at, time: self.times.answer };
@@ -301,6 +321,10 @@ impl Effect for SiteEffect {
     fn release(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             self.drop_ticket();
+            // What cannot be found again now is asked for when the run is resumed.
+            if let Err(trouble) = self.recall_copies().await {
+                tracing::warn!(target: "edge", "a copy stays: {}", trouble.message);
+            }
             for made in std::mem::take(&mut self.copies) {
                 copies::release(&self.run, made).await;
             }
@@ -309,6 +333,27 @@ impl Effect for SiteEffect {
 
     fn holds(&self) -> bool {
         !self.copies.is_empty()
+    }
+
+    fn memory(&self) -> Memory {
+        self.kept()
+    }
+
+    fn remember(&mut self, memory: &Memory) {
+        self.recall(memory);
+    }
+
+    fn at(&self) -> SiteId {
+        self.at
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        resolve::pending_at(&self.step, self.atom)
+    }
+
+    fn put_off(&mut self, why: String) {
+        self.word = why.clone();
+        self.emit(EventKind::PutOff { site: self.atom, why });
     }
 
     fn is_hopeless(&self) -> bool {

@@ -3,7 +3,7 @@
 use super::super::body::{Body, Stop};
 use super::super::event::EventKind;
 use super::super::instance::Instance;
-use super::super::journal::Entry;
+use super::super::journal::{Entry, Memory};
 use super::super::trouble::{Kind, Trouble};
 use super::super::{planned, resolve};
 use super::{SiteEffect, What, before, bridged, operation, past, with_article};
@@ -63,11 +63,16 @@ impl SiteEffect {
             None => Action::Act { operation: op.name.to_string(), last: op.is_final() },
         };
         self.approve(action).await.map_err(before)?;
+        // Before the ticket is made, too: nothing is at a site that the journal does not know of.
+        let creates = op.creates(&resource.name).is_some();
+        self.journal_send(self.kept_before(creates, resource.fence.is_some())).await?;
         self.make_ticket(&instance, resource, op, &mut known).await.map_err(before)?;
-        let ticket = self.ticket.as_ref().and_then(|t| t.id.clone());
-        let entry = Entry::Send { key: self.step.key.clone(), site: self.atom, attempt: self.attempt, ticket };
-        self.run.journal.record(entry).await.map_err(|e| before(Trouble::refused(format!("the journal: {e}"))))?;
         self.carry_out(&instance, resource, op, known, false).await
+    }
+
+    async fn journal_send(&self, memory: Memory) -> Result<(), Stop> {
+        let entry = Entry::Send { of: self.of.clone(), site: self.atom, memory: Box::new(memory) };
+        self.run.journal.record(entry).await.map_err(|e| before(Trouble::refused(format!("the journal: {e}"))))
     }
 
     /// The instructions; `resumed` when a probe found what the first request makes.
@@ -198,8 +203,7 @@ impl SiteEffect {
         self.approve(Action::Change { fields: planned::field_changes(resource, &differences) })
             .await
             .map_err(before)?;
-        let entry = Entry::Send { key: self.step.key.clone(), site: self.atom, attempt: self.attempt, ticket: None };
-        self.run.journal.record(entry).await.map_err(|e| before(Trouble::refused(format!("the journal: {e}"))))?;
+        self.journal_send(self.kept_before(false, false)).await?;
         // Also when no answer tells.
         self.changed = true;
         self.apply(instance, resource, changes).await
@@ -266,9 +270,6 @@ impl SiteEffect {
         if self.made {
             self.run.note_made(self.at, &id);
         }
-        let entry = Entry::There { key: self.step.key.clone(), site: self.atom, id: id.clone() };
-        // If this is lost, the site is merely unknown again.
-        let _ = self.run.journal.record(entry).await;
         let done = past(&self.step.operation);
         self.word = match (self.made, self.changed) {
             (true, _) => format!("created{status} ({id})"),
@@ -314,9 +315,6 @@ impl SiteEffect {
         });
         if self.refused {
             self.drop_ticket();
-        }
-        if observation == Observation::Refused {
-            let _ = self.run.journal.record(Entry::Absent { key: self.step.key.clone(), site }).await;
         }
         observation
     }

@@ -121,6 +121,23 @@ impl SiteEffect {
         remove::delete(&self.run, &self.step.key, self.atom, &instance, ingredient, ticket, self.times.answer).await
     }
 
+    /// The ticket of which only the name is known. Where there is none, nothing that needs it can have left; but its own
+    /// making may still arrive, and what was sent without one too, so that proves nothing.
+    async fn destroy_by_name(
+        &mut self,
+        instance: &Instance,
+        resource: &Resource,
+    ) -> Result<Option<&'static str>, Trouble> {
+        let Some(fence) = &resource.fence else { return Ok(None) };
+        let ingredient = instance.resource(&fence.resource)?;
+        let all = instance.named(ingredient, &self.ticket_name()).await?;
+        for ticket in &all {
+            self.destroy(ticket).await?;
+        }
+        self.ticket_lost = false;
+        Ok((!all.is_empty()).then_some("destroying its ticket"))
+    }
+
     pub(super) async fn fence(&mut self) -> Seen {
         let fenced = async {
             let instance = self.open().await?;
@@ -135,6 +152,7 @@ impl SiteEffect {
                     self.ticket = None;
                     Ok(Some("destroying its ticket"))
                 }
+                None if self.ticket_lost => self.destroy_by_name(&instance, resource).await,
                 None => Ok(None),
             }
         };
@@ -185,7 +203,9 @@ impl SiteEffect {
             other => return other,
         }
         self.emit(EventKind::Waiting { site: self.atom, why: format!("quiet for {} s", self.times.quiet.as_secs()) });
-        tokio::time::sleep(self.times.quiet).await;
+        if !self.run.pause(self.times.quiet).await {
+            return Seen::Nothing;
+        }
         match self.probe().await {
             Seen::Observed(Observation::Absent) => {
                 self.emit(EventKind::Fenced { site: self.atom, how: "waiting until nothing can be under way" });

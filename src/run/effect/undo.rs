@@ -15,7 +15,7 @@ use tokio::time::Instant;
 impl SiteEffect {
     pub(super) async fn undo(&mut self) -> Seen {
         let id = self.row.as_ref().and_then(|r| r.id.clone()).unwrap_or_default();
-        let entry = Entry::Undo { key: self.step.key.clone(), site: self.atom, id };
+        let entry = Entry::Undo { of: self.of.clone(), site: self.atom, id };
         if let Err(why) = self.run.journal.record(entry).await {
             return self.unanswered(Trouble::refused(format!("the journal: {why}")));
         }
@@ -46,9 +46,12 @@ impl SiteEffect {
     }
 
     pub(super) async fn try_undo(&mut self) -> Result<String, Stop> {
+        let name = self.name().map(|n| format!(" `{n}`")).unwrap_or_default();
+        if !self.made && !self.changed {
+            return Ok(format!("{}{name} left as it was found", self.resource));
+        }
         let instance = self.open().await.map_err(Stop::Silent)?;
         let resource = instance.resource(&self.resource).map_err(Stop::Refused)?;
-        let name = self.name().map(|n| format!(" `{n}`")).unwrap_or_default();
         if self.made {
             let Some(row) = self.row.clone() else { return Ok("nothing to remove".into()) };
             let gone =
@@ -56,10 +59,12 @@ impl SiteEffect {
             gone.map_err(|t| if t.kind == Kind::Refused { Stop::Refused(t) } else { Stop::Silent(t) })?;
             return Ok(format!("{}{name} removed again", resource.name));
         }
-        if !self.changed {
-            return Ok(format!("{}{name} left as it was found", resource.name));
-        }
         let op = operation(resource, &self.operation).map_err(Stop::Refused)?;
+        match self.arguments(op).await {
+            Err(trouble) if trouble.kind != Kind::Refused => return Err(Stop::Silent(trouble)),
+            // A name that is gone since: what is put back seldom needs it.
+            _ => {}
+        }
         let known = self.known(&instance, resource, op).map_err(Stop::Refused)?;
         let restore = matches!(self.what, What::Ensure) || matches!(op.undo, Undo::Restore);
         match &op.undo {

@@ -315,7 +315,7 @@ impl Host for TestHost {
         }))
     }
 
-    fn refresh(&self, value: Value, _: Span) -> BoxFuture<'_, Result<Value, Failure>> {
+    fn refresh(&self, value: Value, _: Key) -> BoxFuture<'_, Result<Value, Failure>> {
         let mut log = self.log.lock().expect("nobody panicked with it");
         log.readings += 1;
         let readings = log.readings;

@@ -240,6 +240,11 @@ fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules) -> Result<Vec<Step>, Tang
     Ok(steps.collect())
 }
 
+/// The outcome that is aimed at; what is too tangled to be searched has none.
+pub(super) fn wanted(aim: &Aim, beliefs: &Beliefs, rules: &Rules) -> Option<SiteSet> {
+    candidate(aim, &Sight::of(beliefs, rules), rules).ok().flatten()
+}
+
 /// The first minimal outcome that holds over the strays. Where the search for it is given up there is none: then
 /// the pursuit learns about the strays first, and only waits longer.
 fn first_holding(form: &Form, pin: &SiteSet, ban: &SiteSet, strays: &SiteSet) -> Option<SiteSet> {

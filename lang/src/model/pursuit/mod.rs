@@ -11,6 +11,7 @@
 
 mod belief;
 mod decide;
+mod recall;
 mod record;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use belief::{Belief, Observation, State};
 use decide::{Aim, Beliefs, Step};
+pub use recall::Mark;
 
 use super::minimal::Tangled;
 use super::placement::Placement;
@@ -185,6 +187,15 @@ impl Pursuit {
             Goal::Done(outcome) => Some(self.aim.outcomes.sites_of(outcome)),
             _ => None,
         }
+    }
+
+    /// The outcome that is aimed at now; none once a verdict is told, or where no outcome is left.
+    pub fn wanted(&self) -> Option<SiteSet> {
+        if self.goal != Goal::Pursuing {
+            return None;
+        }
+        let wanted = decide::wanted(&self.aim, &self.beliefs, &self.rules);
+        wanted.map(|ranks| self.aim.outcomes.sites_of(&ranks))
     }
 
     /// The decision: all that beliefs and goal call for, in order of preference, whether or not it is already

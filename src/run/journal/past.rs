@@ -1,0 +1,150 @@
+//! What an earlier runner of a run left, made of its entries: each pursuit as it is to be gone on with, the answers by which
+//! the program decided, and what was said to the user. Every answer that was awaited is silence.
+
+use super::{Begin, End, Entry, Id, Memory};
+use edge_lang::eval::{Kept, Key};
+use edge_lang::model::{Pursuit, SiteId, SiteSet};
+use edge_lang::span::Span;
+use indexmap::IndexMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    /// In the order in which they began.
+    pub pursuits: IndexMap<Id, Pursued>,
+    pub answers: HashMap<Key, Kept>,
+    pub printed: HashSet<(Span, Vec<u32>)>,
+    pub files: HashMap<String, String>,
+    /// All of it is only taken back.
+    pub taking_back: bool,
+    pub ended: Option<(End, String)>,
+}
+
+/// A pursuit as it was left.
+#[derive(Clone, Debug)]
+pub struct Pursued {
+    pub begin: Begin,
+    pub pursuit: Pursuit,
+    pub memories: BTreeMap<SiteId, Memory>,
+    /// Where something was sent.
+    pub touched: SiteSet,
+    /// Debts that the user has waived, and why.
+    pub waived: BTreeMap<SiteId, String>,
+}
+
+impl Past {
+    /// An error says what is wrong with the journal: it was not written by a run.
+    pub fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Result<Past, String> {
+        let mut past = Past::default();
+        for entry in entries {
+            past.take(entry)?;
+        }
+        for pursued in past.pursuits.values_mut() {
+            pursued.pursuit.crash();
+        }
+        Ok(past)
+    }
+
+    fn take(&mut self, entry: &Entry) -> Result<(), String> {
+        if let Entry::Begin { of, begin } = entry {
+            return self.begin(of, begin);
+        }
+        if let Some(of) = entry.of() {
+            let Some(pursued) = self.pursuits.get_mut(of) else {
+                return Err("an entry is about an operation that never began".into());
+            };
+            return pursued.take(entry);
+        }
+        match entry {
+            Entry::Answer { key, answer } => {
+                self.answers.insert(key.clone(), answer.clone());
+            }
+            Entry::Printed { span, order } => {
+                self.printed.insert((*span, order.clone()));
+            }
+            Entry::File { path, seen } => {
+                self.files.insert(path.clone(), seen.clone());
+            }
+            Entry::TakingBack => self.taking_back = true,
+            Entry::Ended { end, message } => self.ended = Some((*end, message.clone())),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, of: &Id, begin: &Begin) -> Result<(), String> {
+        // A runner that resumes finds it begun.
+        if self.pursuits.contains_key(of) {
+            return Ok(());
+        }
+        let pursuit = Pursuit::new(begin.placement.clone(), begin.preference.clone(), begin.rules)
+            .map_err(|e| format!("an operation cannot be read: {e}"))?;
+        let pursued = Pursued {
+            begin: begin.clone(),
+            pursuit,
+            memories: BTreeMap::new(),
+            touched: SiteSet::new(),
+            waived: BTreeMap::new(),
+        };
+        self.pursuits.insert(of.clone(), pursued);
+        Ok(())
+    }
+
+    /// The pursuits of a step, copies for it included.
+    pub fn of_step<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = (&'a Id, &'a Pursued)> {
+        self.pursuits.iter().filter(move |(id, _)| id.key == *key)
+    }
+
+    /// Whether nothing was ever done.
+    pub fn is_empty(&self) -> bool {
+        self.pursuits.is_empty() && self.answers.is_empty()
+    }
+
+    /// The pursuits of which something is owed, with the sites.
+    pub fn owed(&self) -> impl Iterator<Item = (&Id, &Pursued, SiteSet)> {
+        self.pursuits.iter().map(|(id, p)| (id, p, p.owed())).filter(|(_, _, owed)| !owed.is_empty())
+    }
+}
+
+impl Pursued {
+    fn take(&mut self, entry: &Entry) -> Result<(), String> {
+        match entry {
+            Entry::Send { site, memory, .. } => {
+                self.touched.insert(*site);
+                self.memories.insert(*site, (**memory).clone());
+            }
+            Entry::Undo { site, .. } => {
+                self.touched.insert(*site);
+            }
+            Entry::Seen { site, memory, .. } => {
+                self.memories.insert(*site, (**memory).clone());
+            }
+            Entry::Waived { site, reason, .. } => {
+                self.waived.insert(*site, reason.clone());
+            }
+            _ => {}
+        }
+        match entry.mark() {
+            Some(mark) => self.pursuit.recall(&mark).map_err(|e| format!("the entries contradict each other: {e}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Where something of it is, or may still come, that no verdict covers; without what was waived.
+    pub fn owed(&self) -> SiteSet {
+        let owed = match self.begin.last {
+            true => self.unfinished(),
+            false => self.pursuit.owed().intersection(&self.touched),
+        };
+        owed.difference(&self.waived.keys().copied().collect())
+    }
+
+    /// Of a final operation: where it was begun, and nobody knows how it ended.
+    fn unfinished(&self) -> SiteSet {
+        let open = |site: &SiteId| {
+            let belief = self.pursuit.belief(*site).unwrap_or_default();
+            !belief.out && belief.state != edge_lang::model::State::There
+        };
+        self.touched.iter().filter(open).collect()
+    }
+}

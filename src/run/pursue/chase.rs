@@ -1,0 +1,335 @@
+//! The loop around a pursuit, and its clocks.
+
+use super::super::Run;
+use super::super::journal::{Entry, Id, Memory, Part};
+use super::{Deed, Effect, Ended, Patience, Seen, Told};
+use edge_lang::eval::Unreachable;
+use edge_lang::model::{Action, Observation, Pursuit, SiteId, SiteSet, Standing};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// An undo that is refused so often is left as a debt.
+const REFUSALS: u32 = 3;
+
+pub(super) struct Trouble {
+    tries: u32,
+    again: Instant,
+    /// A request that changes something waits also when the site has answered others since.
+    send: Instant,
+}
+
+pub(super) struct Chase<E, M> {
+    pub run: Arc<Run>,
+    pub id: Id,
+    pub title: String,
+    pub pursuit: Pursuit,
+    make: M,
+    pub patience: Patience,
+    pub effects: BTreeMap<SiteId, E>,
+    trouble: BTreeMap<SiteId, Trouble>,
+    /// Sites that were in trouble and have not done what they were asked since.
+    suspects: SiteSet,
+    /// Those of them where nothing was sent, because something else comes first.
+    behind: SiteSet,
+    /// Sites that have been asked once.
+    looked: SiteSet,
+    /// Sites that were asked to change something. With `ensure` all others are unknown too, and owe us nothing.
+    touched: SiteSet,
+    /// How often an undo was refused.
+    refusals: BTreeMap<SiteId, u32>,
+    busy: SiteSet,
+    pub debtor: u64,
+    pub tell: Option<oneshot::Sender<Told<E>>>,
+    /// The program went on without it.
+    pub deferred: bool,
+}
+
+pub(super) type Working<E> = FuturesUnordered<BoxFuture<'static, (SiteId, E, Seen)>>;
+
+/// Until when.
+struct Clocks {
+    /// When sites in trouble are given up, or the operation is deferred.
+    limit: Instant,
+    /// When it stops.
+    end: Option<Instant>,
+    gives_up: bool,
+}
+
+impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
+    /// `effects` and `touched` are what an earlier runner left.
+    pub fn new(
+        run: Arc<Run>,
+        (id, title): (Id, String),
+        pursuit: Pursuit,
+        make: M,
+        patience: Patience,
+        (effects, touched): (BTreeMap<SiteId, E>, SiteSet),
+        tell: oneshot::Sender<Told<E>>,
+    ) -> Chase<E, M> {
+        Chase {
+            id,
+            title,
+            pursuit,
+            make,
+            patience,
+            trouble: BTreeMap::new(),
+            suspects: SiteSet::new(),
+            behind: SiteSet::new(),
+            looked: effects.keys().copied().collect(),
+            effects,
+            touched,
+            refusals: BTreeMap::new(),
+            busy: SiteSet::new(),
+            debtor: run.debtor(),
+            tell: Some(tell),
+            deferred: false,
+            run,
+        }
+    }
+
+    pub async fn go(mut self) {
+        let mut working: Working<E> = FuturesUnordered::new();
+        let mut clocks = self.clocks();
+        let mut told = false;
+        let mut stopping = false;
+        self.tell_again();
+        loop {
+            if !stopping && let Err(why) = self.start_what_is_due(&mut working).await {
+                return self.stop(Ended::Unjournaled(why), working).await;
+            }
+            if !told && self.pursuit.is_told() {
+                // From here on only tidying, with a time of its own.
+                told = true;
+                let now = Instant::now();
+                clocks = Clocks { limit: now, end: Some(now + self.patience.closing), gives_up: false };
+            }
+            if self.tell.is_none() {
+                self.owe();
+                if self.pursuit.is_told() && self.owed().is_empty() && working.is_empty() {
+                    return self.release().await;
+                }
+            }
+            let now = Instant::now();
+            if now >= clocks.limit && clocks.gives_up && self.give_up() {
+                continue;
+            }
+            let idle = working.is_empty();
+            if idle && stopping {
+                return self.stop_interrupted().await;
+            }
+            if idle && self.is_put_off(now >= clocks.limit) {
+                self.defer();
+                clocks.end = None;
+                continue;
+            }
+            if idle && clocks.end.is_some_and(|end| now >= end) {
+                return self.stop_owing(working).await;
+            }
+            let idling = self.trouble.iter().filter(|(s, _)| !self.busy.contains(**s));
+            let retry = idling.flat_map(|(_, t)| [t.again, t.send]).filter(|t| *t > now).min();
+            let limits = clocks.gives_up || self.may_defer();
+            let wake = [
+                retry.filter(|_| !stopping),
+                Some(clocks.limit).filter(|limit| limits && *limit > now && !self.suspects.is_empty()),
+                clocks.end.filter(|_| idle && !self.trouble.is_empty()),
+            ];
+            let wake = wake.into_iter().flatten().min();
+            if idle && wake.is_none() {
+                return self.stop_owing(working).await;
+            }
+            let run = self.run.clone();
+            tokio::select! {
+                // In order, so that a simulated run repeats.
+                biased;
+                Some((site, effect, seen)) = working.next(), if !idle => self.take_in(site, effect, seen),
+                () = run.interrupted(), if !stopping => stopping = true,
+                () = tokio::time::sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
+            }
+        }
+    }
+
+    fn clocks(&self) -> Clocks {
+        let limit = Instant::now() + self.patience.limit;
+        match self.patience.unreachable {
+            // What it is at the limit is what it is left at.
+            Unreachable::Defer => Clocks { limit, end: Some(limit), gives_up: false },
+            _ => Clocks { limit, end: Some(limit + self.patience.closing), gives_up: true },
+        }
+    }
+
+    /// Starts every deed that is due, and tells the verdict when there is one.
+    async fn start_what_is_due(&mut self, working: &mut Working<E>) -> Result<(), String> {
+        'again: loop {
+            let now = Instant::now();
+            for action in self.pursuit.actions() {
+                let (site, deed) = match &action {
+                    Action::Send(s) => (*s, Deed::Send),
+                    Action::Probe(s) => (*s, Deed::Probe),
+                    Action::Fence(s) => (*s, Deed::Fence),
+                    Action::Quiet(s) => (*s, Deed::Quiet),
+                    Action::Undo(s) => (*s, Deed::Undo),
+                    Action::Done(_) | Action::Failed | Action::Abandon => {
+                        if self.conclude(&action).await? {
+                            continue 'again;
+                        }
+                        continue;
+                    }
+                };
+                let due = |t: &Trouble| if deed == Deed::Send { t.again.max(t.send) } else { t.again };
+                let waits = self.trouble.get(&site).is_some_and(|t| due(t) > now);
+                if self.busy.contains(site) || waits || working.len() >= self.patience.parallel {
+                    continue;
+                }
+                if deed == Deed::Send && self.pursuit.rules().ensure && !self.has_looked() {
+                    continue;
+                }
+                // A refused undo is a debt, which this run does not press for ever.
+                if deed == Deed::Undo && self.refusals.get(&site).is_some_and(|n| *n >= REFUSALS) {
+                    continue;
+                }
+                let deed = if deed == Deed::Probe && self.is_unwanted(site) { Deed::Look } else { deed };
+                self.pursuit.issued(&action).map_err(|e| e.to_string())?;
+                self.busy.insert(site);
+                let mut effect = self.effects.remove(&site).unwrap_or_else(|| (self.make)(site));
+                let behind = match deed {
+                    Deed::Send => effect.waits_for().or_else(|| self.comes_first(effect.at())),
+                    _ => None,
+                };
+                match &behind {
+                    Some(_) => self.behind.insert(site),
+                    None => self.behind.remove(site),
+                };
+                if behind.is_none() && matches!(deed, Deed::Send | Deed::Undo) {
+                    self.touched.insert(site);
+                }
+                working.push(Box::pin(async move {
+                    let seen = match behind {
+                        Some(why) => {
+                            effect.put_off(why);
+                            Seen::Observed(Observation::Unreachable)
+                        }
+                        None => effect.act(deed).await,
+                    };
+                    (site, effect, seen)
+                }));
+            }
+            return Ok(());
+        }
+    }
+
+    /// What was deferred earlier comes first; a copy is part of the operation that it is made for.
+    fn comes_first(&self, at: SiteId) -> Option<String> {
+        match self.id.part {
+            Part::Layer(_) => self.run.comes_first(at, self.debtor),
+            Part::Copy { .. } => None,
+        }
+    }
+
+    /// `ensure` looks everywhere before it makes anything: where the placement holds, nothing is sent.
+    fn has_looked(&mut self) -> bool {
+        self.looked.len() == self.pursuit.placement().sites().len()
+    }
+
+    /// What is found there will be removed.
+    fn is_unwanted(&self, site: SiteId) -> bool {
+        let out = self.pursuit.belief(site).is_some_and(|b| b.out);
+        out || !matches!(self.pursuit.standing(), Standing::Open | Standing::Unsettled { .. })
+    }
+
+    fn take_in(&mut self, site: SiteId, effect: E, seen: Seen) {
+        self.busy.remove(site);
+        self.looked.insert(site);
+        let hopeless = effect.is_hopeless();
+        let memory = effect.memory();
+        self.effects.insert(site, effect);
+        let troubled = match seen {
+            Seen::Nothing => true,
+            Seen::Observed(observation) => {
+                let taken = self.pursuit.observe(site, observation);
+                match &taken {
+                    Ok(()) => self.note(site, observation, memory.clone()),
+                    // A mistake of ours; the belief stays, and what it calls for is done again.
+                    Err(impossible) => tracing::error!(target: "edge", "{impossible}"),
+                }
+                taken.is_err()
+                    || matches!(
+                        observation,
+                        Observation::Silent
+                            | Observation::Unreachable
+                            | Observation::UndoSilent
+                            | Observation::UndoRefused
+                    )
+            }
+        };
+        if !troubled {
+            if matches!(seen, Seen::Observed(Observation::Done | Observation::Found)) {
+                self.suspects.remove(site);
+                self.trouble.remove(&site);
+            } else if let Some(trouble) = self.trouble.get_mut(&site) {
+                trouble.again = Instant::now();
+            }
+            return;
+        }
+        if hopeless {
+            // It must still be closed, and is not asked again. Where a probe found it, it is not hopeless.
+            if self.pursuit.observe(site, Observation::GivenUp).is_ok() {
+                self.note(site, Observation::GivenUp, memory);
+            }
+        }
+        self.suspects.insert(site);
+        if seen == Seen::Observed(Observation::UndoRefused) {
+            let refusals = self.refusals.entry(site).or_default();
+            *refusals += 1;
+            if *refusals >= REFUSALS {
+                self.trouble.remove(&site);
+                return;
+            }
+        }
+        let tries = self.trouble.get(&site).map_or(0, |t| t.tries);
+        // Soon after the first time, then after 1, 2, 4, 8, 15 s.
+        let pause = match tries {
+            0 => Duration::from_millis(200),
+            n => Duration::from_secs(1 << (n - 1).min(4)).min(Duration::from_secs(15)),
+        };
+        let again = Instant::now() + pause;
+        self.trouble.insert(site, Trouble { tries: tries + 1, again, send: again });
+    }
+
+    /// The time limit: sites in trouble go out of all outcomes. Says whether that changed anything.
+    fn give_up(&mut self) -> bool {
+        let mut sites: Vec<SiteId> = self.suspects.difference(&self.busy).iter().collect();
+        sites.retain(|s| self.pursuit.belief(*s).is_some_and(|b| !b.out));
+        sites.retain(|s| self.pursuit.observe(*s, Observation::GivenUp).is_ok());
+        for site in &sites {
+            let memory = self.effects.get(site).map(Effect::memory).unwrap_or_default();
+            self.note(*site, Observation::GivenUp, memory);
+        }
+        !sites.is_empty()
+    }
+
+    /// What was observed, and what is believed since. If this is lost, the site is merely unknown again.
+    fn note(&self, site: SiteId, observation: Observation, memory: Memory) {
+        let belief = self.pursuit.belief(site).unwrap_or_default();
+        let of = self.id.clone();
+        self.run.journal.note(Entry::Seen { of, site, observation, belief, memory: Box::new(memory) });
+    }
+
+    fn may_defer(&self) -> bool {
+        self.patience.unreachable == Unreachable::Defer && self.tell.is_some() && !self.pursuit.is_failing()
+    }
+
+    /// Whether it is time to go on without it: the limit is over, or all that it waits for is not before its turn.
+    fn is_put_off(&self, over: bool) -> bool {
+        self.may_defer() && !self.suspects.is_empty() && (over || self.suspects.is_subset(&self.behind))
+    }
+
+    /// Where something of this run is, or may still come, that no verdict covers.
+    pub fn owed(&self) -> SiteSet {
+        self.pursuit.owed().intersection(&self.touched)
+    }
+}

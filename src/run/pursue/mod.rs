@@ -1,0 +1,131 @@
+//! From decisions to deeds: does what the pursuit asks for, at all sites at once, and tells it what was seen.
+//!
+//! The pursuit decides from what is believed and has no sense of time; the clocks are in `chase`. A site in trouble (silent
+//! or unreachable) is tried again after growing pauses; at the time limit it is given up, or the operation is deferred, or
+//! stops and says what is owed where. The hard idea: nothing here decides anything about the placement.
+
+mod chase;
+mod telling;
+
+use super::Run;
+use super::journal::{Begin, Entry, Id, Memory};
+use edge_lang::eval::Unreachable;
+use edge_lang::model::{Observation, Pursuit, SiteId, SiteSet, Tangled};
+use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What the pursuit asks of one site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    Send,
+    /// Look for it, and see it through if it is there.
+    Probe,
+    /// Look for it, only to remove it.
+    Look,
+    Fence,
+    Quiet,
+    Undo,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    Observed(Observation),
+    /// No answer, and so nothing learnt: to be tried again.
+    Nothing,
+}
+
+/// The operation at one site: does deeds; keeps ids, arguments and tickets between them.
+pub trait Effect: Clone + Send + 'static {
+    fn act(&mut self, deed: Deed) -> BoxFuture<'_, Seen>;
+    /// The site is in no outcome and nothing of the effect is there: gives back what was made on its behalf.
+    fn release(&mut self) -> BoxFuture<'_, ()>;
+    /// Whether there is something to give back.
+    fn holds(&self) -> bool;
+    /// Asking the site again would come to the same.
+    fn is_hopeless(&self) -> bool;
+    /// What the journal keeps of it.
+    fn memory(&self) -> Memory;
+    /// An earlier runner of the run left it so.
+    fn remember(&mut self, memory: &Memory);
+    /// The site whose service instance is meant.
+    fn at(&self) -> SiteId;
+    /// What has to be done first, in words, where nothing may be sent before that.
+    fn waits_for(&self) -> Option<String>;
+    /// Nothing was sent, because of what it waits for.
+    fn put_off(&mut self, why: String);
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// From the start: when sites in trouble are given up (`fail`) or left (`defer`).
+    pub limit: Duration,
+    /// After that, or after the verdict: for closing and tidying.
+    pub closing: Duration,
+    pub unreachable: Unreachable,
+    /// Sites in flight at once.
+    pub parallel: usize,
+}
+
+/// How an operation ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    Done(SiteSet),
+    Failed,
+    /// Open, and left so for the time being: it aims at these sites, and the program goes on.
+    Deferred(SiteSet),
+    /// Stopped with something owed at these sites.
+    Unsettled(SiteSet),
+    Interrupted(SiteSet),
+    /// The journal could not be written; nothing was done that it does not know of.
+    Unjournaled(String),
+}
+
+/// What is told of an operation, once; with the effects of the outcome, or all of them where there is none.
+pub struct Told<E> {
+    pub ended: Ended,
+    pub effects: BTreeMap<SiteId, E>,
+    /// Outside of the outcome, where it is not known whether something is there.
+    pub unknown: SiteSet,
+}
+
+/// Pursues until a verdict, the time limit or an interruption. What the verdict does not contain is tidied afterwards, in a
+/// task of the run that nothing waits for; what is deferred goes on there too.
+///
+/// What an earlier runner left of it is gone on with; else it begins as `begin` says, which is journaled.
+pub async fn pursue<E: Effect>(
+    run: &Arc<Run>,
+    id: Id,
+    begin: Begin,
+    make: impl Fn(SiteId) -> E + Send + 'static,
+    patience: Patience,
+) -> Result<Told<E>, Tangled> {
+    let (tell, told) = oneshot::channel();
+    let past = run.past.pursuits.get(&id);
+    let title = begin.title.clone();
+    let pursuit = match past {
+        Some(past) => past.pursuit.clone(),
+        None => {
+            let pursuit = Pursuit::new(begin.placement.clone(), begin.preference.clone(), begin.rules)?;
+            run.journal.note(Entry::Begin { of: id.clone(), begin: Box::new(begin) });
+            pursuit
+        }
+    };
+    let mut effects = BTreeMap::new();
+    for (site, memory) in past.iter().flat_map(|p| &p.memories) {
+        let mut effect = make(*site);
+        effect.remember(memory);
+        effects.insert(*site, effect);
+    }
+    let touched = past.map(|p| p.touched.clone()).unwrap_or_default();
+    let chase = chase::Chase::new(run.clone(), (id, title), pursuit, make, patience, (effects, touched), tell);
+    run.background(chase.go());
+    Ok(match told.await {
+        Ok(told) => told,
+        // The task ended without a word: only if the process is going down.
+        Err(_) => Told { ended: Ended::Interrupted(SiteSet::new()), effects: BTreeMap::new(), unknown: SiteSet::new() },
+    })
+}

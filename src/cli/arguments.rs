@@ -165,6 +165,9 @@ pub struct Explain {
 pub struct Doc {
     /// `server`, `server.create`, `compute`; without one, the services are listed.
     pub name: Option<String>,
+    /// Also what this file describes.
+    #[arg(short, long)]
+    pub file: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,24 @@
-//! `edge doc NAME`: the library's documentation, from its source.
+//! `edge doc NAME`: the documentation of what is described, from its source: what comes with the program, the `library` of
+//! edge.yaml, and files that are given.
 
-use super::Status;
 use super::arguments::Doc;
+use super::load::Files;
+use super::{Status, Workplace, draw};
 use edge_lang::library::{Library, OperationKind, Resource, Service};
 use edge_lang::span::Sources;
 
-pub fn doc(arguments: Doc) -> Status {
+pub fn doc(workplace: &Workplace, arguments: Doc) -> Status {
     let mut sources = Sources::default();
-    let (library, _) = crate::stdlib::library(&mut sources, &[]);
+    let mut files = Files::default();
+    let read = workplace.places().and_then(|places| files.library(&mut sources, &places.sites));
+    let given = read.and_then(|()| arguments.file.iter().try_for_each(|file| files.add(&mut sources, workplace, file)));
+    if let Err(trouble) = given {
+        trouble.print();
+        return Status::Wrong;
+    }
+    let (library, mut diagnostics) = crate::stdlib::library(&mut sources, &files.read_files());
+    diagnostics.append(&mut files.diagnostics);
+    draw::diagnostics(&sources, &diagnostics);
     match text(&library, arguments.name.as_deref()) {
         Ok(text) => {
             anstream::print!("{text}");

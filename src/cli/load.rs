@@ -5,7 +5,8 @@ use super::sessions::Opener;
 use super::{Status, draw};
 use crate::config::{self, Clouds, Environment, Problem};
 use crate::sim::{Scenario, SiteSpec, World};
-use edge_lang::check::{Checked, Imports, check, imports_of};
+use edge_lang::check::{Checked, Imports, check, codes, imports_of};
+use edge_lang::diagnostic::Diagnostic;
 use edge_lang::inventory::{Inventory, Site};
 use edge_lang::library::Library;
 use edge_lang::span::{FileId, Sources};
@@ -216,9 +217,10 @@ impl Workplace {
         let file = sources.add(text.name.as_str(), text.text.as_str());
         let parsed = syntax::parse(file, &text.text);
         let mut files = Files::default();
+        files.library(&mut sources, &places.sites)?;
         files.take_in(&mut sources, file, &text.base, &parsed.program);
-        let mut described = vec![file];
-        described.extend(files.read_files());
+        let mut described = files.read_files();
+        described.push(file);
         let (library, of_library) = crate::stdlib::library(&mut sources, &described);
         let mut inventory = places.sites.inventory.clone();
         library.complete(&mut inventory);
@@ -261,13 +263,55 @@ pub struct Files {
     /// What each file's imports lead to.
     found: HashMap<(FileId, String), Result<FileId, String>>,
     by_path: HashMap<PathBuf, FileId>,
-    pub diagnostics: Vec<edge_lang::diagnostic::Diagnostic>,
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Files {
-    /// The files that were read.
-    pub fn read_files(&self) -> impl Iterator<Item = FileId> {
-        self.parsed.keys().copied()
+    /// The files that were read, in the order of their reading.
+    pub fn read_files(&self) -> Vec<FileId> {
+        let mut all: Vec<FileId> = self.parsed.keys().copied().collect();
+        all.sort();
+        all
+    }
+
+    /// Where each file that was read lies.
+    pub fn paths(&self) -> impl Iterator<Item = (&Path, FileId)> {
+        self.by_path.iter().map(|(path, file)| (path.as_path(), *file))
+    }
+
+    /// Reads the files that edge.yaml names as its library: they describe services, and do nothing else.
+    pub fn library(&mut self, sources: &mut Sources, sites: &config::Sites) -> Result<(), Trouble> {
+        for (path, line) in &sites.library {
+            let full = path.canonicalize().unwrap_or_else(|_| path.clone());
+            if self.by_path.contains_key(&full) {
+                continue;
+            }
+            let file = self.read(sources, &full).map_err(|why| {
+                let of = sites.file.as_deref().unwrap_or(Path::new("edge.yaml")).display();
+                Trouble::new(format!("{of}:{line}: the library `{}` cannot be read: {why}", path.display()))
+                    .help("`library` names files that lie beside it, each with `service` declarations")
+            })?;
+            for statement in &self.parsed[&file] {
+                use ast::StmtKind::{Broken, Import, Service};
+                if !matches!(statement.kind, Service(_) | Import(_) | Broken(_)) {
+                    let message = "a file of the `library` describes services, and does nothing else";
+                    let wrong = Diagnostic::new(&codes::IMPORT_ACTS, statement.span, message);
+                    self.diagnostics.push(wrong.help("put this into a file that programs `import`"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a file that a command line names.
+    pub fn add(&mut self, sources: &mut Sources, workplace: &Workplace, file: &Path) -> Result<(), Trouble> {
+        let full = workplace.environment.working_directory.join(file);
+        let full = full.canonicalize().unwrap_or(full);
+        if !self.by_path.contains_key(&full) {
+            let unreadable = |why| Trouble::new(format!("`{}` cannot be read: {why}", file.display()));
+            self.read(sources, &full).map_err(unreadable)?;
+        }
+        Ok(())
     }
 
     /// Reads what a program imports, and what that imports.

@@ -73,7 +73,7 @@ fn dispatch(arguments: Arguments) -> Status {
         Some(Command::Sites(a)) => sites::sites(workplace, a),
         Some(Command::Sim(a)) => sim::sim(workplace, a),
         Some(Command::Explain(a)) => explain::explain(a),
-        Some(Command::Doc(a)) => doc::doc(a),
+        Some(Command::Doc(a)) => doc::doc(&workplace, a),
         Some(Command::Openstack(a)) => openstack::openstack(workplace, a),
         Some(Command::Completions(a)) => arguments::completions(a),
     }

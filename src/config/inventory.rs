@@ -40,6 +40,8 @@ pub struct Sites {
     pub accounts: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Settings>>,
     pub guards: BTreeMap<Arc<str>, Guards>,
     pub defaults: Defaults,
+    /// Files that describe further services, each with the line that names it.
+    pub library: Vec<(PathBuf, usize)>,
     pub problems: Vec<Problem>,
     pub file: Option<PathBuf>,
 }
@@ -192,7 +194,7 @@ impl Sites {
 
     fn fill(&mut self, root: Node) {
         let Some(map) = self.map(&root, None, "") else { return };
-        self.only(&map, None, &["sites", "groups", "defaults"]);
+        self.only(&map, None, &["sites", "groups", "defaults", "library"]);
         if let Some(sites) = map.get("sites").and_then(|node| self.map(node, None, "sites")) {
             // Composed sites name the others, which may stand below them.
             let (composed, plain): (Map, Map) =
@@ -209,6 +211,11 @@ impl Sites {
             self.defaults.in_flight = self.value(&defaults, None, "in_flight", "a number from 1 on", count);
             self.defaults.unreachable =
                 self.value(&defaults, None, "unreachable", "one of fail, defer, skip", unreachable);
+        }
+        if let Some(files) = self.value(&map, None, "library", "a file, or a list of files", files) {
+            // They are beside this file.
+            let base = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf();
+            self.library = files.into_iter().map(|(file, line)| (base.join(file), line)).collect();
         }
     }
 
@@ -490,6 +497,14 @@ impl Sites {
             let near = nearest(key, known.iter().copied()).map(|n| format!("; is `{n}` meant?")).unwrap_or_default();
             self.wrong(node.line, entry, key, format!("no such key{near}"));
         }
+    }
+}
+
+fn files(node: &Node) -> Option<Vec<(String, usize)>> {
+    let one = |node: &Node| Some((node.scalar()?, node.line));
+    match node.list() {
+        Some(list) => list.iter().map(one).collect(),
+        None => one(node).map(|file| vec![file]),
     }
 }
 

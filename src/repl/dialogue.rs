@@ -18,7 +18,7 @@ use edge_lang::program::Program;
 use edge_lang::span::{FileId, Sources};
 use edge_lang::syntax::ast::{self, StmtKind};
 use edge_lang::syntax::{lex, parse};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -42,8 +42,8 @@ pub struct Dialogue {
     pub(super) guards: Arc<Guards>,
     pub(super) interrupts: Interrupts,
     pub(super) said: Vec<Said>,
-    /// The files that describe services.
-    described: Vec<FileId>,
+    /// The texts that describe services, by path or name; one that is read again replaces what it said before.
+    described: Vec<(PathBuf, FileId)>,
     entries: usize,
 }
 
@@ -79,7 +79,7 @@ pub struct Entry {
 pub struct Before {
     session: Session,
     library: Arc<Library>,
-    described: Vec<FileId>,
+    described: Vec<(PathBuf, FileId)>,
 }
 
 impl Before {
@@ -89,15 +89,24 @@ impl Before {
 }
 
 impl Dialogue {
-    pub fn new(places: Places, runtime: Runtime, interrupts: Interrupts, interactive: bool) -> Dialogue {
+    pub fn new(
+        places: Places,
+        runtime: Runtime,
+        interrupts: Interrupts,
+        interactive: bool,
+    ) -> Result<Dialogue, Trouble> {
         let mut sources = Sources::default();
-        let (library, _) = stdlib::library(&mut sources, &[]);
+        let mut files = Files::default();
+        files.library(&mut sources, &places.sites)?;
+        let (library, mut diagnostics) = stdlib::library(&mut sources, &files.read_files());
+        diagnostics.append(&mut files.diagnostics);
+        draw::each(&sources, &diagnostics);
         let mut inventory = places.sites.inventory.clone();
         library.complete(&mut inventory);
         let inventory = Arc::new(inventory);
         // The clock of the simulated sites is the runtime's.
         let world = runtime.block_on(async { places.world(&inventory) });
-        Dialogue {
+        Ok(Dialogue {
             opener: Arc::new(places.opener(&inventory, world.as_ref())),
             guards: Arc::new(Guards::new(places.sites.guards.clone())),
             session: Session::new(&inventory),
@@ -108,7 +117,7 @@ impl Dialogue {
             auto: false,
             stopped: false,
             said: Vec::new(),
-            described: Vec::new(),
+            described: files.paths().map(|(path, file)| (path.to_path_buf(), file)).collect(),
             entries: 0,
             places,
             interactive,
@@ -116,7 +125,7 @@ impl Dialogue {
             runtime,
             world,
             interrupts,
-        }
+        })
     }
 
     pub fn inventory(&self) -> &Arc<Inventory> {
@@ -162,7 +171,7 @@ impl Dialogue {
         let mut files = Files::default();
         files.take_in(&mut self.sources, file, &text.base, &program);
         diagnostics.append(&mut files.diagnostics);
-        diagnostics.extend(self.describe(file, &files, &program));
+        diagnostics.extend(self.describe(text, file, &files, &program));
         let (typed, found) = self.session.check(&program, &files, &self.library);
         diagnostics.extend(found);
         self.draw(&diagnostics);
@@ -191,16 +200,26 @@ impl Dialogue {
         Some(Entry { program: Arc::new(typed), base: text.base.clone(), declares, before })
     }
 
-    /// Takes the services into the library that an entry describes.
-    fn describe(&mut self, file: FileId, files: &Files, program: &ast::Block) -> Vec<Diagnostic> {
-        let describes = program.iter().any(|s| matches!(s.kind, StmtKind::Service(_)));
-        let imported: Vec<FileId> = files.read_files().collect();
-        if !describes && imported.is_empty() {
+    /// Takes the services into the library that an entry describes, or a file that it imports.
+    fn describe(&mut self, text: &Text, file: FileId, files: &Files, program: &ast::Block) -> Vec<Diagnostic> {
+        let mut read: Vec<(PathBuf, FileId)> = files.paths().map(|(path, file)| (path.to_path_buf(), file)).collect();
+        read.sort_by_key(|(_, file)| *file);
+        if program.iter().any(|s| matches!(s.kind, StmtKind::Service(_))) {
+            let name = Path::new(&text.name).file_name().map(|name| text.base.join(name));
+            let path = name.and_then(|path| path.canonicalize().ok()).unwrap_or_else(|| text.name.as_str().into());
+            read.push((path, file));
+        }
+        if read.is_empty() {
             return Vec::new();
         }
-        self.described.push(file);
-        self.described.extend(imported);
-        let (library, diagnostics) = stdlib::library(&mut self.sources, &self.described);
+        for (path, file) in read {
+            match self.described.iter_mut().find(|(known, _)| *known == path) {
+                Some((_, before)) => *before = file,
+                None => self.described.push((path, file)),
+            }
+        }
+        let all: Vec<FileId> = self.described.iter().map(|(_, file)| *file).collect();
+        let (library, diagnostics) = stdlib::library(&mut self.sources, &all);
         self.library = Arc::new(library);
         diagnostics
     }

@@ -41,7 +41,14 @@ pub fn main(workplace: Workplace) -> Status {
     let terminal = interactive();
     let interrupts = Interrupts::listen(if terminal { Idle::Ignore } else { Idle::Exit });
     let runtime = runtime(places.simulated());
-    let mut repl = Repl { dialogue: Dialogue::new(places, runtime, interrupts, terminal), workplace };
+    let dialogue = match Dialogue::new(places, runtime, interrupts, terminal) {
+        Ok(dialogue) => dialogue,
+        Err(trouble) => {
+            trouble.print();
+            return Status::Wrong;
+        }
+    };
+    let mut repl = Repl { dialogue, workplace };
     match terminal {
         true => repl.terminal(),
         false => repl.pipe(),

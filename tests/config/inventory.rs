@@ -191,3 +191,36 @@ sites:
     assert_eq!(application("P", None).tls.cacert, Some(here.join("keys/ca")));
     assert_eq!(connect("C", None).unwrap_err(), "`C`: it is not said which `app` it is, as descriptions call it");
 }
+
+/// What a program that says `order.list() @ A` gets, in a folder with an edge.yaml and files beside it.
+fn loaded(inventory: &str, files: &[(&str, &str)]) -> Result<Vec<String>, String> {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("edge.yaml"), inventory).unwrap();
+    files.iter().for_each(|(name, text)| std::fs::write(directory.path().join(name), text).unwrap());
+    let text = edge::cli::Text { name: "-e".into(), base: directory.path().into(), text: "order.list() @ A\n".into() };
+    let loaded = edge::cli::Workplace::new(environment(directory.path()), None, None).load(text);
+    let loaded = loaded.map_err(|t| t.message.replace(&directory.path().display().to_string(), "FOLDER"))?;
+    let place = |d: &edge_lang::diagnostic::Diagnostic| {
+        let file = &loaded.sources.get(d.span.file).unwrap().name;
+        format!("{} {}", d.code.id, file.rsplit('/').next().unwrap())
+    };
+    Ok(loaded.checked.diagnostics.iter().map(place).collect())
+}
+
+#[test]
+fn a_library_describes_services_for_every_program() {
+    let shop =
+        "service shop for http \"shop\" { resource order at \"/orders\" { many \"\"; fields { id: String } } }\n";
+    let sites = "sites: {A: {app: shop, url: 'http://127.0.0.1:1'}}\n";
+    let with = |library: &str, files: &[(&str, &str)]| loaded(&format!("{library}\n{sites}"), files);
+    assert!(with("", &[("shop.edge", shop)]).unwrap().contains(&"E0201 -e".to_string()));
+    assert_eq!(with("library: shop.edge", &[("shop.edge", shop)]), Ok(vec![]));
+    let importing = [("all.edge", "import \"shop.edge\"\n"), ("shop.edge", shop)];
+    assert_eq!(with("library: [all.edge, shop.edge]", &importing), Ok(vec![]));
+    let acts = format!("{shop}print \"x\"\n");
+    assert_eq!(with("library: shop.edge", &[("shop.edge", &acts)]), Ok(vec!["E0211 shop.edge".to_string()]));
+    let wrong = shop.replace("String", "Strin");
+    assert_eq!(with("library: shop.edge", &[("shop.edge", &wrong)]), Ok(vec!["E0308 shop.edge".to_string()]));
+    let missing = with("library: [shop.edge, more.edge]", &[("shop.edge", shop)]).unwrap_err();
+    assert_eq!(missing, "FOLDER/edge.yaml:1: the library `FOLDER/more.edge` cannot be read: there is no such file");
+}

@@ -12,6 +12,21 @@ use std::process::{Command, Stdio};
 /// Ends what an entry prints: over a pipe nothing says to which entry an output belongs.
 const MARK: &str = "-- end of answer --";
 
+/// A description of somebody's own, for transcripts that use one.
+const SHOP: &str = "\
+## A shop.
+service shop for http \"shop\" {
+  ## What somebody ordered.
+  resource order at \"/orders\" {
+    many \"orders\"
+    named by name unique
+    fields { id: String, name: String }
+    ## Open an order.
+    op create(name: String) -> order { POST \"/orders\" json { name }; undo delete }
+  }
+}
+";
+
 struct Transcript {
     arguments: Vec<String>,
     entries: Vec<String>,
@@ -49,6 +64,7 @@ fn play(text: &str) -> String {
         "input n: Int\nfn twice(x: Int) -> Int { x * 2 }\nprint twice(n)\n",
     )
     .expect("a file in the folder");
+    std::fs::write(folder.path().join("shop.edge"), SHOP).expect("a file in the folder");
     let mut output = tempfile::tempfile().expect("a file");
     let both = || Stdio::from(output.try_clone().expect("a handle of the file"));
     let mut child =

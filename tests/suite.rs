@@ -19,6 +19,7 @@ mod run;
 mod syntax;
 
 mod config;
+mod conformance;
 mod driver;
 mod sim;
 

@@ -193,7 +193,8 @@ impl<'a> Body<'a> {
             };
             match said.kind {
                 AnswerKind::Done | AnswerKind::Already => {
-                    self.begun = true;
+                    // What was so already is not of this operation, and nothing is to be taken back.
+                    self.begun |= makes || said.kind == AnswerKind::Done;
                     return self.take(template, said, makes).map_err(|t| self.stopped(t));
                 }
                 AnswerKind::Exists if makes && self.known.row.contains_key("id") => {
@@ -352,6 +353,9 @@ impl<'a> Body<'a> {
         }
         for i in 0..self.waits.follow.len() {
             let (name, template) = self.waits.follow[i];
+            if !render::wanted(template, &self.known).map_err(|e| self.stopped(e.into()))? {
+                continue;
+            }
             let request =
                 render::render(self.instance.service(), template, &self.known).map_err(|e| self.stopped(e.into()))?;
             let said = self
@@ -417,6 +421,7 @@ impl<'a> Body<'a> {
 
     pub fn row(&self) -> Row {
         let id = self.known.row.get("id").and_then(Json::as_str).map(str::to_string);
+        let id = id.or_else(|| render::link_id(self.target.1, &self.known.row));
         Row { id, fields: self.known.row.clone() }
     }
 }

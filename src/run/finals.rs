@@ -8,7 +8,7 @@ use super::instance::Instance;
 use super::journal::{self, Begin, Entry, Id};
 use super::live::{patience, rules, times, title};
 use super::pursue::{Deed, Effect, Patience, Seen};
-use super::resolve::pending_at;
+use super::resolve::{self, Spot, pending_at};
 use super::trouble::{Kind, Trouble};
 use super::{Due, Owed, Run, change::Pursued, codes, remove, rows};
 use edge_lang::eval::{Failure, FailureKind, Step, Unreachable, Value};
@@ -32,6 +32,13 @@ pub async fn perform(
     run.events.emit(Some(&step.key), EventKind::Began { title: title.clone(), place, span: step.span });
     let patience = patience(step);
     let debtor = run.debtor();
+    let layers = match &step.subject {
+        // A link is spoken of by its ends, which are looked up at each site.
+        None if &*step.operation == "delete" => {
+            vec![step.placement.sites().iter().map(|site| (site, Row::default())).collect()]
+        }
+        _ => layers,
+    };
     let mut all = Vec::new();
     for (i, layer) in layers.into_iter().enumerate() {
         let id = Id::layer(&step.key, i);
@@ -41,6 +48,8 @@ pub async fn perform(
         }
         all.extend(layer.into_iter().map(|(site, row)| (id.clone(), site, row)));
     }
+    // In order, so that a simulated run repeats.
+    all.sort_by_key(|(_, site, _)| *site);
     let works = all.into_iter().map(|(id, site, row)| {
         let act = Act { run: run.clone(), id, step: step.clone(), site, row, approval: approval.clone(), debtor };
         async move {
@@ -194,6 +203,15 @@ impl Act {
         let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
         let instance = Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), times.answer).await?;
         let resource = instance.resource(&step.resource)?;
+        let link;
+        let row = match &step.subject {
+            Some(_) => row,
+            None => {
+                let spot = Spot { run, step, atom: *site, at, time: times.answer };
+                link = resolve::link(spot, resource).await?;
+                &link
+            }
+        };
         if !*begun {
             let memory = Box::new(journal::Memory { attempt: 1, ..journal::Memory::default() });
             let sent = Entry::Send { of: self.id.clone(), site: *site, memory };

@@ -142,7 +142,7 @@ impl Instance {
     fn row(&self, resource: &Resource, record: &Json, version: Option<Version>, known: &Known) -> Result<Row, Trouble> {
         let mut row = render::row(resource, record, &Headers::new(), version, Reading::Whole)?;
         complete(resource, &mut row, known);
-        Ok(row)
+        Ok(render::with_ends(resource, row, &known.args))
     }
 
     /// All rows, narrowed by the list's parameters.
@@ -249,11 +249,7 @@ impl Instance {
                             reading,
                         )?;
                         complete(resource, &mut found, &known);
-                        // The ends of a link are not in its answer.
-                        for (name, value) in known.row.into_iter().filter(|(n, _)| !resource.fields.contains_key(n)) {
-                            found.fields.entry(name).or_insert(value);
-                        }
-                        Ok(Some(found))
+                        Ok(Some(render::with_ends(resource, found, &known.row)))
                     }
                     AnswerKind::Absent => Ok(None),
                     _ => Err(said.trouble().of_read()),
@@ -261,15 +257,10 @@ impl Instance {
             }
             Look::Rows(listing) => {
                 for (record, v) in &self.rows(listing).await? {
-                    let mut found = render::row(resource, record, &Headers::new(), *v, Reading::Whole)?;
+                    let found = render::row(resource, record, &Headers::new(), *v, Reading::Whole)?;
                     // A search for the ends of a link may find more than was asked for.
                     if render::same_ends(resource, &found, &known.row) {
-                        for (name, value) in &known.row {
-                            if !resource.fields.contains_key(name) {
-                                found.fields.entry(name.clone()).or_insert_with(|| value.clone());
-                            }
-                        }
-                        return Ok(Some(found));
+                        return Ok(Some(render::with_ends(resource, found, &known.row)));
                     }
                 }
                 Ok(None)

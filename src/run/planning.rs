@@ -230,6 +230,7 @@ impl Planning {
         render::version_for_write(instance.service(), resource, op, given, instance.offered())?;
         let by = resource.named.as_ref().and_then(|n| n.by.first());
         let name = by.and_then(|by| args.get(by)).and_then(|n| n.as_str()).map(str::to_string);
+        let called = name.clone().or_else(|| render::link_name(resource, &args));
         let gone = name.as_ref().is_some_and(|n| run.is_planned_gone(&step.resource, at, n));
         let own = match (step.kind, subject) {
             (StepKind::Ensure, _) => {
@@ -240,7 +241,7 @@ impl Planning {
                     Some(name) if !resource.is_link() => instance.find(resource, name).await?,
                     _ => instance.read(resource, args.clone(), args.clone()).await.unwrap_or(None),
                 };
-                self.ensured(resource, &args, found, &name, &named)?
+                self.ensured(resource, &args, found, &called, &named)?
             }
             (_, Some(row)) => {
                 let known = Known { row: row.fields.clone(), args: args.clone(), ..instance.known() };
@@ -268,7 +269,17 @@ impl Planning {
                         Trouble::refused(message).help(format!("`{}.ensure` accepts what is there", resource.name))
                     );
                 }
-                named(Action::Create, name.as_deref(), None)
+                if resource.is_link()
+                    && op.creates(&resource.name) == Some(&resource.name)
+                    && let Ok(Some(_)) = instance.read(resource, args.clone(), args.clone()).await
+                {
+                    let called = called.as_deref().unwrap_or("?");
+                    let message = format!("{} `{called}` is there already", with_article(&resource.name));
+                    return Err(
+                        Trouble::refused(message).help(format!("`{}.ensure` accepts what is there", resource.name))
+                    );
+                }
+                named(Action::Create, called.as_deref(), None)
             }
         };
         if let (Some(name), Action::Create | Action::Change { .. }) = (&name, &own.action) {

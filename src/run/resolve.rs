@@ -6,7 +6,7 @@ use super::bridge;
 use super::instance::Instance;
 use super::trouble::Trouble;
 use edge_lang::eval::{Handle, Step, Table, Value, to_json};
-use edge_lang::library::render::{Fields, Row};
+use edge_lang::library::render::{self, Fields, Row};
 use edge_lang::library::{Param, Resource};
 use edge_lang::model::SiteId;
 use edge_lang::types::{Name, Type};
@@ -104,6 +104,16 @@ pub async fn resolve(spot: Spot<'_>, params: &[Param]) -> Result<Arguments, Trou
         arguments.all.push((name, argument));
     }
     Ok(arguments)
+}
+
+/// The link that is deleted, by its ends as they are at the site.
+pub async fn link(spot: Spot<'_>, resource: &Resource) -> Result<Row, Trouble> {
+    let params = resource.operation("delete").map_or(Vec::new(), |o| o.params.clone());
+    let mut fields = Fields::new();
+    for (name, argument) in resolve(spot, &params).await?.all {
+        fields.insert(name, ready(argument)?);
+    }
+    Ok(Row { id: render::link_id(resource, &fields), fields })
 }
 
 /// A parameter that has no effect at a site without some other service.

@@ -225,6 +225,11 @@ impl SiteEffect {
         given.or(known)?.as_str().map(str::to_string)
     }
 
+    /// The same of a link: its ends.
+    fn called(&self, resource: &Resource) -> Option<String> {
+        self.name().or_else(|| render::link_name(resource, &self.args.as_ref()?.0))
+    }
+
     fn emit(&self, kind: EventKind) {
         self.run.events.emit(Some(&self.step.key), kind);
     }
@@ -293,6 +298,12 @@ impl SiteEffect {
             known.args.insert(param.name.clone(), resolve::record(subject.clone()));
         }
         known.args.extend(args);
+        // A link is read by its ends.
+        for end in resource.named.iter().filter(|n| n.by.len() > 1).flat_map(|n| &n.by) {
+            if let (false, Some(value)) = (known.row.contains_key(end), known.args.get(end)) {
+                known.row.insert(end.clone(), value.clone());
+            }
+        }
         if let (None, Some((field, chosen))) = (&self.row, &resource.chosen)
             && op.creates(&resource.name) == Some(&resource.name)
             && let Some(id) = render::evaluate(chosen, &known)?

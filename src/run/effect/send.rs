@@ -131,6 +131,26 @@ impl SiteEffect {
         went
     }
 
+    /// The instructions of an operation that makes a thing, where it is there and becomes another.
+    async fn replace(&mut self, instance: &Instance, resource: &Resource, op: &Op, known: Known) -> Result<(), Stop> {
+        let run = self.run.clone();
+        let step = self.step.clone();
+        let mut body = Body {
+            op: Some(op),
+            begun: true,
+            busy: Instant::now() + self.times.busy,
+            ..Body::new(&run, &step.key, self.atom, instance, resource, known, self.times.ready)
+        };
+        let went = body.go(&op.body).await;
+        let row = body.row();
+        drop(body);
+        self.changed = true;
+        if went.is_ok() {
+            self.row = Some(row);
+        }
+        went
+    }
+
     /// The service instance and resource of what the operation makes, where it is not its own.
     pub(super) async fn made_elsewhere(
         &self,
@@ -162,6 +182,13 @@ impl SiteEffect {
         if matches!(self.what, What::Bridge(_)) {
             return Ok(());
         }
+        if resource.is_link() {
+            // Making it would replace what is there, and undoing that would remove it.
+            let Some(there) = self.found_by_name(instance, resource).await? else { return Ok(()) };
+            let name = render::link_name(resource, &there.fields).unwrap_or_default();
+            let message = format!("{} `{name}` is there already", with_article(&resource.name));
+            return Err(Trouble::refused(message).help(format!("`{}.ensure` accepts what is there", resource.name)));
+        }
         let Some(name) = self.name() else { return Ok(()) };
         let taken = instance.named(resource, &name).await?;
         let unique = resource.named.as_ref().is_some_and(|n| n.unique);
@@ -191,7 +218,7 @@ impl SiteEffect {
             let message = format!(
                 "{} `{}` is there with another `{}`, which cannot be changed",
                 resource.name,
-                self.name().unwrap_or_default(),
+                self.called(resource).unwrap_or_default(),
                 fixed.field
             );
             return Err(Stop::Refused(Trouble::refused(message).help("delete it first, or give what it has")));
@@ -228,6 +255,12 @@ impl SiteEffect {
                 .map_err(|e| before(e.into()))?;
             self.subject = Some(row.clone());
             self.carry_out(instance, resource, set, known, false).await?;
+        }
+        if let Some(create) = resource.ops.get("create").filter(|_| !changes.create.is_empty()) {
+            // Making it again replaces it.
+            let mut known = self.known(instance, resource, create).map_err(before)?;
+            known.args.extend(changes.create);
+            self.replace(instance, resource, create, known).await?;
         }
         for change in changes.parts {
             let part = resource.parts.get(&change.part);

@@ -52,6 +52,7 @@ impl SiteEffect {
         }
         let instance = self.open().await.map_err(Stop::Silent)?;
         let resource = instance.resource(&self.resource).map_err(Stop::Refused)?;
+        let name = self.called(resource).map(|n| format!(" `{n}`")).unwrap_or_default();
         if self.made {
             let Some(row) = self.row.clone() else { return Ok("nothing to remove".into()) };
             let gone =

@@ -58,6 +58,27 @@ pub fn link_id(resource: &Resource, fields: &Fields) -> Option<String> {
     Some(named.by.iter().map(|name| end(name).unwrap_or_default()).collect::<Vec<_>>().join("/"))
 }
 
+/// A row of a link with the ends that its answer does not show.
+pub fn with_ends(resource: &Resource, row: Row, known: &Fields) -> Row {
+    let Row { id, mut fields } = row;
+    if resource.named.as_ref().is_some_and(|n| n.by.len() > 1) {
+        for (name, value) in known.iter().filter(|(name, _)| !resource.fields.contains_key(*name)) {
+            fields.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
+    Row { id: id.or_else(|| link_id(resource, &fields)), fields }
+}
+
+/// What a person calls a link: its ends, by their names where they are resources.
+pub fn link_name(resource: &Resource, fields: &Fields) -> Option<String> {
+    let named = resource.named.as_ref().filter(|n| n.by.len() > 1)?;
+    let end = |name: &crate::types::Name| {
+        let value = fields.get(name)?;
+        super::evaluate::plain(value.get("name").or_else(|| value.get("id")).unwrap_or(value))
+    };
+    named.by.iter().map(end).collect::<Option<Vec<_>>>().map(|ends| ends.join(" "))
+}
+
 /// Whether a row of a link has the ends that `fields` gives, as far as it shows its ends: a search for them may have found
 /// more.
 pub fn same_ends(resource: &Resource, row: &Row, fields: &Fields) -> bool {

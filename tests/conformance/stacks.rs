@@ -1,0 +1,60 @@
+//! The stacks that are held to the tests.
+
+use super::hostile::answer;
+use super::{Key, Served, Stack, desk};
+use edge::config::{Connection, clouds_from_text};
+use edge::sim::spec::ImageSpec;
+use edge::sim::{Scenario, SiteSpec, World};
+use serde_json::json;
+use std::sync::Arc;
+
+pub fn all() -> Vec<Stack> {
+    vec![openstack()]
+}
+
+fn openstack() -> Stack {
+    Stack {
+        name: "openstack",
+        described: None,
+        rust: lines_of_rust("openstack"),
+        site: |name| format!("openstack(cloud: \"{name}\")"),
+        create: "image.create(NAME)",
+        ensure: "image.ensure(NAME)",
+        delete: "image.delete(NAME)",
+        list: "image.list()",
+        making: ("POST", "/images$"),
+        listing: ("GET", r"/images(\?|$)"),
+        refusal: ("{\"message\": \"WHY<br /><br />\\n\\n\", \"code\": \"400 Bad Request\"}", "application/json"),
+        looping: Some(|url| {
+            let body = json!({"images": [], "next": url});
+            answer(200, "application/json", body.to_string())
+        }),
+        serve: |seeds| {
+            let images = (1..=seeds).map(|n| ImageSpec { name: format!("seed-{n}"), ..ImageSpec::default() });
+            let spec = SiteSpec { images: images.collect(), ..SiteSpec::default() };
+            let mut scenario = Scenario::of_sites([]);
+            scenario.sites.extend(["A", "B"].map(|name| (name.to_string(), spec.clone())));
+            let world = World::new(scenario);
+            let clouds = clouds_from_text(&world.clouds_yaml());
+            Served {
+                transport: Arc::new(world.transport()),
+                open: Arc::new(move |site, key, outside| {
+                    let mut cloud = clouds.get(site, None).expect("a cloud of each site").clone();
+                    if key == Key::Wrong {
+                        cloud.auth.set("password", "not-the-password".into());
+                    }
+                    edge::drivers::open(&Connection::openstack(site, cloud), outside)
+                }),
+                // Of a session there is the token, which begins so at every simulated site.
+                secrets: |site| vec![format!("{}-secret", site.to_lowercase())],
+            }
+        },
+    }
+}
+
+/// Lines of a driver, without those that are empty.
+fn lines_of_rust(driver: &str) -> usize {
+    let folder = crate::support::root().join("src/drivers").join(driver);
+    let files = crate::support::files(&folder, "rs");
+    files.iter().map(|file| crate::support::read(file).lines().filter(|l| !l.trim().is_empty()).count()).sum()
+}

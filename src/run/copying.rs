@@ -1,5 +1,6 @@
 //! `copy(flavor.list() @ Zone1) @ Zone3`: the bridge, called by hand, for each row at each site.
 
+use super::abreast::{self, abreast};
 use super::approval::Approval;
 use super::event::EventKind;
 use super::instance::Instance;
@@ -11,7 +12,6 @@ use edge_lang::eval::{Failure, FailureKind, Step, Value};
 use edge_lang::library::render::Row;
 use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::plan::{Action, PlannedEffect};
-use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub async fn perform(run: &Arc<Run>, step: &Arc<Step>, approval: &Arc<dyn Approv
     let place = step.placement.display(|s| run.inventory.name(s).to_string()).to_string();
     run.events.emit(Some(&step.key), EventKind::Began { title: title.clone(), place, span: step.span });
     let sites: Vec<SiteId> = step.placement.sites().iter().collect();
-    let done = join_all(sites.iter().map(|site| at_site(run, step, *site, approval))).await;
+    let done = abreast(sites.iter().map(|site| at_site(run, step, *site, approval)).collect(), abreast::of(step)).await;
     let (mut found, mut failures) = (BTreeMap::new(), Vec::new());
     for (site, done) in sites.iter().zip(done) {
         match done {

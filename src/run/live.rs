@@ -250,8 +250,7 @@ pub fn patience(step: &Step) -> Patience {
         Unreachable::Skip => Duration::ZERO,
         _ => step.policy.timeout.unwrap_or(PATIENCE),
     };
-    let parallel = step.policy.parallel.map_or(256, |p| (p as usize).max(1));
-    Patience { limit, closing: limit.max(QUIET + ANSWER), unreachable, parallel }
+    Patience { limit, closing: limit.max(QUIET + ANSWER), unreachable, parallel: super::abreast::of(step) }
 }
 
 pub fn any_resource<'a>(run: &'a Run, step: &Step) -> Option<&'a Resource> {

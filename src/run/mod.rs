@@ -8,6 +8,7 @@
 //! is in `effect`: an operation at one site is a thing that can be sent, probed, fenced and undone, whatever resource it is
 //! about, because the library says how.
 
+mod abreast;
 pub mod approval;
 mod body;
 mod bridge;

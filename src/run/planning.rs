@@ -3,6 +3,7 @@
 //! It resolves names and copies as a run does, so that a mistake that a site would refuse (an unknown flavor, a taken
 //! name) is known before anything is sent. A site that does not answer is noted, and decided about in the run.
 
+use super::abreast::{self, abreast};
 use super::effect::with_article;
 use super::instance::Instance;
 use super::live::{prepared, times};
@@ -15,7 +16,7 @@ use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::plan::{Action, Plan, PlannedEffect};
 use edge_lang::span::Span;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -46,6 +47,7 @@ impl Planning {
     async fn look(&self, step: Step) -> Result<Value, Failure> {
         let run = &self.run;
         let step = Arc::new(step);
+        let most = abreast::of(&step);
         if step.placement.sites().is_empty() {
             return Ok(rows::nothing(&step));
         }
@@ -64,7 +66,7 @@ impl Planning {
             aimed = step.placement.sites();
             for layer in &layers {
                 let sites: Vec<SiteId> = aimed.iter().filter(|s| layer.is_empty() || layer.contains_key(s)).collect();
-                let looked = join_all(sites.iter().map(|s| self.at_site(&step, *s, layer.get(s)))).await;
+                let looked = abreast(sites.iter().map(|s| self.at_site(&step, *s, layer.get(s))).collect(), most).await;
                 for (site, looked) in sites.into_iter().zip(looked) {
                     match looked.and_then(|found| self.within_limits(&step, found)) {
                         Ok(found) => effects.extend(found),
@@ -81,7 +83,7 @@ impl Planning {
             if step.kind == StepKind::Ensure {
                 // Where the placement holds of what is there, nothing is sent.
                 let all: Vec<SiteId> = step.placement.sites().iter().collect();
-                let looked = join_all(all.iter().map(|s| self.at_site(&step, *s, None))).await;
+                let looked = abreast(all.iter().map(|s| self.at_site(&step, *s, None)).collect(), most).await;
                 known.extend(all.into_iter().zip(looked));
                 let lacks = |looked: &Looked| !looked.as_ref().is_ok_and(|l| l.iter().all(|e| !e.action.changes()));
                 let lacking: SiteSet = known.iter().filter(|(_, l)| lacks(l)).map(|(s, _)| *s).collect();
@@ -99,7 +101,7 @@ impl Planning {
                     Err(tangled) => return Err(Failure::new(&codes::FAILED, step.at, tangled.to_string())),
                 };
                 let fresh: Vec<SiteId> = candidate.iter().filter(|s| !aimed.contains(*s)).collect();
-                let looked = join_all(fresh.iter().map(|s| {
+                let looked = fresh.iter().map(|s| {
                     let known = known.remove(s);
                     let step = &step;
                     async move {
@@ -108,8 +110,8 @@ impl Planning {
                             None => self.at_site(step, *s, None).await,
                         }
                     }
-                }))
-                .await;
+                });
+                let looked = abreast(looked.collect(), most).await;
                 let mut again = false;
                 for (site, looked) in fresh.into_iter().zip(looked) {
                     aimed.insert(site);

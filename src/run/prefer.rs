@@ -1,12 +1,12 @@
 //! The order in which the sites of a placement are preferred: as written, or by a rule that asks the sites.
 
+use super::abreast::{ABREAST, abreast};
 use super::instance::Instance;
 use super::live::times;
 use super::{Run, codes};
 use edge_lang::eval::{Failure, Step};
 use edge_lang::library::render::Fields;
 use edge_lang::model::{Placement, SiteId};
-use futures_util::future::join_all;
 use tokio::time::Instant;
 
 /// The rules that `prefer` knows.
@@ -32,7 +32,7 @@ pub async fn order(run: &Run, step: &Step, placement: &Placement) -> Result<Vec<
 /// Least first; sites that do not say come last, in written order.
 async fn sorted<F: Future<Output = Option<i64>>>(placement: &Placement, measure: impl Fn(SiteId) -> F) -> Vec<SiteId> {
     let sites = placement.written_order();
-    let measures = join_all(sites.iter().map(|s| measure(*s))).await;
+    let measures = abreast(sites.iter().map(|s| measure(*s)).collect(), ABREAST).await;
     let mut all: Vec<(i64, SiteId)> =
         measures.into_iter().zip(sites).map(|(m, s)| (m.unwrap_or(i64::MAX), s)).collect();
     all.sort_by_key(|(m, _)| *m);

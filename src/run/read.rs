@@ -1,6 +1,7 @@
 //! Reads: listings, single resources, and operations that only answer. All sites at once; one after the other where the
 //! first that answers counts.
 
+use super::abreast::{self, ABREAST, abreast};
 use super::body::{Body, Stop};
 use super::event::EventKind;
 use super::instance::Instance;
@@ -14,7 +15,6 @@ use edge_lang::library::{Op, Param, Resource};
 use edge_lang::model::{Placement, SiteId, SiteSet};
 use edge_lang::span::Span;
 use edge_lang::types::Type;
-use futures_util::future::join_all;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub async fn perform(run: &Arc<Run>, step: &Step) -> Result<Value, Failure> {
         first(run, step, &subjects).await?
     } else {
         let sites: Vec<SiteId> = step.placement.sites().iter().collect();
-        let all = join_all(sites.iter().map(|s| ask(run, step, *s, subjects.get(s)))).await;
+        let all = abreast(sites.iter().map(|s| ask(run, step, *s, subjects.get(s))).collect(), abreast::of(step)).await;
         sites.into_iter().zip(all).collect()
     };
     let result = collect(run, step, &title, answers);
@@ -240,12 +240,12 @@ pub async fn again(run: &Arc<Run>, value: Value, span: Span) -> Result<Value, Fa
         Value::Table(table) => {
             let Some(name) = table.resource.clone() else { return Ok(Value::Table(table)) };
             let each = table.rows.iter().filter_map(|r| Some((r.site?, rows::row_of(run, &table, r))));
-            let read = join_all(each.map(|(site, row)| {
+            let read = each.map(|(site, row)| {
                 let name = &name;
                 async move { (site, reread(run, name, site, row).await) }
-            }));
+            });
             let (mut found, mut described) = (Vec::new(), None);
-            for (site, read) in read.await {
+            for (site, read) in abreast(read.collect(), ABREAST).await {
                 if let Some((resource, row)) = read.map_err(|t| lost(t, site, span))? {
                     described = Some(resource);
                     found.push((site, row));

@@ -1,5 +1,6 @@
 //! Between values of the language and rows of the library: what an operation is about, and what it gives.
 
+use super::abreast::{self, abreast};
 use super::change::Pursued;
 use super::effect::SiteEffect;
 use super::instance::Instance;
@@ -11,7 +12,6 @@ use edge_lang::library::Resource;
 use edge_lang::library::render::{Fields, Row};
 use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::types::{Name, Type};
-use futures_util::future::join_all;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::collections::HashMap;
@@ -106,7 +106,7 @@ pub fn row_of(run: &Run, table: &Table, row: &eval::Row) -> Row {
 async fn named(run: &Arc<Run>, step: &Step, name: &str) -> Result<Vec<HashMap<SiteId, Row>>, Failure> {
     let sites: Vec<SiteId> = step.placement.sites().iter().collect();
     let deletes = step.kind == StepKind::Final && &*step.operation == "delete";
-    let looked = join_all(sites.iter().map(|site| async move {
+    let looked = sites.iter().map(|site| async move {
         let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
         if run.is_planned(&step.resource, at, name) {
             return Ok(Some(Row { id: None, fields: Fields::from_iter([("name".into(), name.into())]) }));
@@ -115,8 +115,8 @@ async fn named(run: &Arc<Run>, step: &Step, name: &str) -> Result<Vec<HashMap<Si
             Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), times(step).answer).await?;
         let resource = instance.resource(&step.resource)?;
         if deletes { instance.find(resource, name).await } else { instance.must_find(resource, name).await.map(Some) }
-    }))
-    .await;
+    });
+    let looked = abreast(looked.collect(), abreast::of(step)).await;
     let mut found = HashMap::new();
     let mut failure: Option<Failure> = None;
     for (site, looked) in sites.into_iter().zip(looked) {

@@ -22,6 +22,7 @@ mod config;
 mod conformance;
 mod driver;
 mod sim;
+mod storm;
 
 #[path = "suite/syntax_fuzz.rs"]
 mod syntax_fuzz;

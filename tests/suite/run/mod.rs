@@ -4,7 +4,6 @@
 //!
 //! Lines `#> ...` at the top of a program say how it is run; [`Directions::of`] lists them.
 
-mod formula;
 mod scene;
 mod storm;
 mod world;

@@ -5,8 +5,8 @@
 //! request that one of them carried out.
 
 use super::super::support;
-use super::formula::{Formula, Random};
 use super::world::{Snapshot, changes_something};
+use crate::storm::formula::{Formula, Random};
 use edge::cli::run::{Ended, Stage, covered};
 use edge::cli::{Loaded, Text, Workplace};
 use edge::config::Environment;
@@ -122,7 +122,7 @@ impl Storm {
             Atomic => format!(
                 "atomic {{\n  keypair.create(\"key\", public_key: read(\"data/ops.pub\")) @ {}\n  \
                  server.create(\"{NAME}\", flavor: \"tiny\", image: \"small\") @ ({at})\n}}\n",
-                Formula::all(sites).text(&SITES)
+                Formula::all((1 << sites) - 1).text(&SITES)
             ),
         };
         let scenario = scenario(&mut random, seed, kind, sites);
@@ -223,8 +223,9 @@ impl Storm {
             }
             // Where all is well again soon, no ticket stays either.
             // `all but` leaves a silent site alone, with the ticket that a late request needs.
-            let calm =
-                !self.formula.spares() && self.heal <= Duration::from_secs(20) && self.grace > Duration::from_secs(60);
+            let calm = self.formula.spared() == 0
+                && self.heal <= Duration::from_secs(20)
+                && self.grace > Duration::from_secs(60);
             if line.contains("server_group") && calm && ended.owed.is_empty() && self.stop.is_none() {
                 broken.push(format!("a ticket stays: {line}"));
             }
@@ -250,7 +251,7 @@ impl Storm {
                                 self.named(present)
                             ));
                         }
-                        if present & !outcome & !owed & !eye.before != 0 && !self.formula.spares() {
+                        if present & !outcome & !owed & !eye.before != 0 && self.formula.spared() == 0 {
                             broken.push(format!("left at {}, and not owed", self.named(present & !outcome)));
                         }
                         if !self.formula.holds(present & !owed & !eye.before | outcome) {

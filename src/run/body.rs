@@ -420,7 +420,7 @@ impl<'a> Body<'a> {
     }
 
     pub fn row(&self) -> Row {
-        let id = self.known.row.get("id").and_then(Json::as_str).map(str::to_string);
+        let id = self.known.row.get("id").and_then(render::plain);
         let id = id.or_else(|| render::link_id(self.target.1, &self.known.row));
         Row { id, fields: self.known.row.clone() }
     }

@@ -58,7 +58,11 @@ impl From<Failure> for Trouble {
             | Failure::Configuration(_)
             | Failure::Protocol(_) => Kind::Refused,
         };
-        Trouble { kind, message: failure.to_string(), help: None, answered: false }
+        let message = match &failure {
+            Failure::Refused(401 | 403, complaint) => format!("denied: {}", complaint.message),
+            other => other.to_string(),
+        };
+        Trouble { kind, message, help: None, answered: false }
     }
 }
 

@@ -28,6 +28,7 @@ pub fn stack() -> Stack {
         list: "ticket.list()",
         making: ("POST", "/tickets$"),
         listing: ("GET", r"/tickets(\?|$)"),
+        ticket: false,
         refusal: ("{\"fault\": {\"reason\": \"WHY\", \"kind\": \"bad\"}}", "application/json"),
         looping: Some(|url| {
             let mut page = answer(200, "application/json", "[]");

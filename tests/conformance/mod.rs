@@ -46,6 +46,8 @@ pub struct Stack {
     /// The request that makes it, and the one that lists: method, and a regular expression for path and query.
     pub making: (&'static str, &'static str),
     pub listing: (&'static str, &'static str),
+    /// Whether what is lost on the way is closed for certain (`fenced by`), and not only by waiting.
+    pub ticket: bool,
     /// How the stack refuses: body and content type of a 4xx, in which `WHY` says why.
     pub refusal: (&'static str, &'static str),
     /// The page of a list that leads to itself, at this URL; `None` for a stack without pages.

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub fn all() -> Vec<Stack> {
-    vec![openstack()]
+    vec![openstack(), desk::stack()]
 }
 
 fn openstack() -> Stack {
@@ -24,6 +24,7 @@ fn openstack() -> Stack {
         list: "image.list()",
         making: ("POST", "/images$"),
         listing: ("GET", r"/images(\?|$)"),
+        ticket: true,
         refusal: ("{\"message\": \"WHY<br /><br />\\n\\n\", \"code\": \"400 Bad Request\"}", "application/json"),
         looping: Some(|url| {
             let body = json!({"images": [], "next": url});

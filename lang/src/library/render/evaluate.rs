@@ -141,7 +141,7 @@ fn text(pieces: &[Piece], scope: &Scope, it: Option<&Json>, span: Span) -> Value
 }
 
 /// A scalar as text; `None` for lists, records and null.
-pub(super) fn plain(value: &Json) -> Option<String> {
+pub fn plain(value: &Json) -> Option<String> {
     match value {
         Json::String(text) => Some(text.clone()),
         Json::Bool(b) => Some(b.to_string()),

@@ -16,7 +16,7 @@ mod version;
 
 pub use answer::{Reading, Row, carries_marker, item, marker_text, row};
 pub use definition::{Changes, Difference, PartChange, changes, copied_arguments, differences, restoration};
-pub use evaluate::{evaluate, holds};
+pub use evaluate::{evaluate, holds, plain};
 pub use meaning::{Asked, classify, complaint};
 pub use naming::{Chosen, choose, has_name, link_id, link_name, looks_like_id, same_ends, with_ends};
 pub use request::{

@@ -16,7 +16,16 @@ pub static TEXTS: &[(&str, &str)] = &[
 /// Adds the library's texts to `sources` and compiles them, together with the services that the given files of
 /// `sources` describe. The diagnostics are of those files: the library itself has none, which a test shows.
 pub fn library(sources: &mut Sources, described: &[FileId]) -> (Library, Vec<Diagnostic>) {
-    let own = TEXTS.iter().map(|(name, text)| sources.add(*name, *text)).collect::<Vec<_>>();
+    library_of(TEXTS.iter().copied(), sources, described)
+}
+
+/// As `library`, of the texts with which a run was started.
+pub fn library_of<'a>(
+    texts: impl Iterator<Item = (&'a str, &'a str)>,
+    sources: &mut Sources,
+    described: &[FileId],
+) -> (Library, Vec<Diagnostic>) {
+    let own = texts.map(|(name, text)| sources.add(name, text)).collect::<Vec<_>>();
     let files = own.iter().chain(described).filter_map(|file| Some((*file, sources.get(*file)?.text.clone())));
     let parsed: Vec<_> = files.map(|(file, text)| (syntax::parse(file, &text), text)).collect();
     let texts: Vec<Text<'_>> = parsed

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Inventory {
     sites: IndexMap<Arc<str>, Site>,
     /// Named sets of edge.yaml.
@@ -17,7 +17,7 @@ pub struct Inventory {
     pub declared: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Site {
     pub name: Arc<str>,
     /// `openstack`, `kubernetes`, `http`; empty for a composed site.

@@ -18,6 +18,10 @@ pub struct Arguments {
     #[arg(long, global = true, value_name = "FILE", env = "EDGE_INVENTORY")]
     pub inventory: Option<PathBuf>,
 
+    /// Where the journal of runs is kept (default: edge in the state directory of the user).
+    #[arg(long, global = true, value_name = "FOLDER", env = "EDGE_STATE")]
+    pub state: Option<PathBuf>,
+
     /// Colours: always, never, or when the output is a terminal.
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
@@ -41,6 +45,14 @@ pub enum Command {
     Init(Init),
     /// The sites, their services and versions, and whether they answer.
     Sites(Sites),
+    /// The runs of this user, and what is owed.
+    Runs(Runs),
+    /// What a run did where, what is owed, and why.
+    Show(Show),
+    /// Go on with a run: do what was left, pay what is owed.
+    Resume(Resume),
+    /// Take a run back: remove what it made, put back what it changed.
+    Undo(Undo),
     /// Serve simulated sites on loopback, for real clients to talk to.
     Sim(Sim),
     /// What a diagnostic code means, and how to mend it.
@@ -141,6 +153,62 @@ pub struct Sites {
     pub names: Vec<String>,
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// Also those that are done and owe nothing.
+    #[arg(short, long)]
+    pub all: bool,
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Its name, the beginning of it, or `last`.
+    pub run: String,
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// Its name, the beginning of it, or `last`.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub run: Option<String>,
+    /// Every run that is not at its end.
+    #[arg(long)]
+    pub all: bool,
+    /// Stay, and pay as sites come back.
+    #[arg(long)]
+    pub watch: bool,
+    /// A secret input of the program: the journal keeps none.
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub vars: Vec<String>,
+    /// Give up what is owed there; what may be left is yours to look after.
+    #[arg(long, value_name = "SITE/OPERATION", requires = "reason", conflicts_with = "all")]
+    pub waive: Vec<String>,
+    /// Why it is given up; kept in the journal.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Do not ask: do what the plan of the run showed.
+    #[arg(short, long)]
+    pub yes: bool,
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Undo {
+    /// Its name, the beginning of it, or `last`.
+    pub run: String,
+    /// A secret input of the program: the journal keeps none.
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    pub vars: Vec<String>,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,7 @@ pub struct Workplace {
     pub environment: Environment,
     inventory_file: Option<PathBuf>,
     sim: Option<String>,
+    state: Option<PathBuf>,
 }
 
 /// A program as it was read.
@@ -63,6 +64,8 @@ pub struct Loaded {
     pub checked: Checked,
     pub base: PathBuf,
     pub places: Places,
+    /// Which import leads to which file.
+    pub imports: Vec<(u32, String, u32)>,
 }
 
 /// The sites of a command: what is known of them, and how they are reached.
@@ -107,6 +110,11 @@ impl Places {
         }
     }
 
+    /// The sites of a run as they were when it began; how they are reached is as configured now.
+    pub fn with_inventory(&mut self, inventory: Inventory) {
+        self.sites = Arc::new(config::Sites { inventory, ..(*self.sites).clone() });
+    }
+
     pub fn opener(&self, inventory: &Arc<Inventory>, world: Option<&World>) -> Opener {
         Opener::new(self.sites.clone(), self.clouds.clone(), self.environment.clone(), inventory.clone(), world)
     }
@@ -126,7 +134,7 @@ impl Places {
 impl Workplace {
     /// `sim` is a scenario file, the empty text for the default one, `None` for real sites.
     pub fn new(environment: Environment, inventory_file: Option<PathBuf>, sim: Option<String>) -> Workplace {
-        Workplace { environment, inventory_file, sim }
+        Workplace { environment, inventory_file, sim, state: None }
     }
 
     pub fn from_process(arguments: &Arguments) -> Workplace {
@@ -134,7 +142,14 @@ impl Workplace {
             environment: Environment::of_process(),
             inventory_file: arguments.inventory.clone(),
             sim: arguments.sim.clone(),
+            state: arguments.state.clone(),
         }
+    }
+
+    /// Runs are kept in this folder.
+    pub fn keeping(mut self, state: PathBuf) -> Workplace {
+        self.state = Some(state);
+        self
     }
 
     /// Simulated sites from here on; of a scenario file, or the default ones.
@@ -226,11 +241,26 @@ impl Workplace {
         library.complete(&mut inventory);
         let mut checked = check(&parsed.program, &files, &library, &inventory);
         let mut diagnostics = parsed.diagnostics;
+        let imports = files.imports();
         diagnostics.extend(files.diagnostics);
         diagnostics.extend(of_library);
         diagnostics.append(&mut checked.diagnostics);
         checked.diagnostics = diagnostics;
-        Ok(Loaded { sources, library: Arc::new(library), checked, base: text.base, places })
+        Ok(Loaded { sources, library: Arc::new(library), checked, base: text.base, places, imports })
+    }
+
+    /// Where the journal is; for simulated sites only where that was said.
+    pub fn state_folder(&self) -> Result<PathBuf, Trouble> {
+        let folder = self.state.as_ref().map(|s| self.environment.working_directory.join(s));
+        folder.or_else(|| self.environment.state.clone()).ok_or_else(|| {
+            Trouble::new("there is no place for the journal of runs: this machine names no state directory")
+                .help("`--state FOLDER` names one")
+        })
+    }
+
+    /// Whether runs at these sites are written to disk.
+    pub fn keeps_runs(&self) -> bool {
+        self.sim.is_none() || self.state.is_some()
     }
 }
 
@@ -312,6 +342,29 @@ impl Files {
             self.read(sources, &full).map_err(unreadable)?;
         }
         Ok(())
+    }
+
+    /// Which import leads to which file, to know them again.
+    pub fn imports(&self) -> Vec<(u32, String, u32)> {
+        let found = self.found.iter();
+        let mut all: Vec<_> =
+            found.filter_map(|((from, path), to)| Some((from.0, path.clone(), to.as_ref().ok()?.0))).collect();
+        all.sort();
+        all
+    }
+
+    /// The files of a run, as it was started: `sources` has them, the program first.
+    pub fn recalled(sources: &Sources, imports: &[(u32, String, u32)]) -> Files {
+        let mut files = Files::default();
+        for (file, source) in sources.iter().skip(1) {
+            let parsed = syntax::parse(file, &source.text);
+            files.diagnostics.extend(parsed.diagnostics);
+            files.parsed.insert(file, parsed.program);
+        }
+        for (from, path, to) in imports {
+            files.found.insert((FileId(*from), path.clone()), Ok(FileId(*to)));
+        }
+        files
     }
 
     /// Reads what a program imports, and what that imports.

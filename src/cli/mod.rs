@@ -8,16 +8,21 @@ pub(crate) mod draw;
 pub(crate) mod explain;
 mod fmt;
 mod init;
+mod keeping;
 pub(crate) mod load;
 mod openstack;
 pub(crate) mod output;
 mod plan;
 pub(crate) mod progress;
+mod recorded;
+mod resume;
 pub mod run;
 pub(crate) mod sessions;
+pub(crate) mod show;
 mod sim;
 pub(crate) mod sites;
 pub(crate) mod summary;
+mod undo;
 
 use arguments::{Arguments, Command};
 use clap::Parser;
@@ -71,6 +76,10 @@ fn dispatch(arguments: Arguments) -> Status {
         Some(Command::Fmt(a)) => fmt::fmt(a),
         Some(Command::Init(a)) => init::init(workplace, a),
         Some(Command::Sites(a)) => sites::sites(workplace, a),
+        Some(Command::Runs(a)) => show::runs(workplace, a),
+        Some(Command::Show(a)) => show::show(workplace, a),
+        Some(Command::Resume(a)) => resume::resume(workplace, a),
+        Some(Command::Undo(a)) => undo::undo(workplace, a),
         Some(Command::Sim(a)) => sim::sim(workplace, a),
         Some(Command::Explain(a)) => explain::explain(a),
         Some(Command::Doc(a)) => doc::doc(&workplace, a),

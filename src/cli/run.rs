@@ -1,10 +1,11 @@
 //! `edge run`: check, plan, approve, execute, report.
 
 use super::arguments::{How, Output, Run};
+use super::keeping::Keeping;
 use super::load::{Loaded, Text, Trouble, Workplace};
 use super::progress::Progress;
 use super::summary::Summary;
-use super::{Status, draw, output};
+use super::{Status, draw, output, recorded};
 use crate::config;
 use crate::run::approval::{Approval, Ask, ByPlan, Everything};
 use crate::run::event::{Events, Reader};
@@ -13,6 +14,7 @@ use crate::run::guards::{Guarded, Guards};
 use crate::run::journal::{Journal, MemoryJournal, Past};
 use crate::run::live::Live;
 use crate::run::planning::Planning;
+use crate::run::taking::Taken;
 use crate::run::{self, Owed, Setting};
 use crate::sim::World;
 use edge_lang::eval::{self, Failure, FailureKind, Value, input_from_text};
@@ -64,7 +66,7 @@ fn run_loaded(workplace: Workplace, text: Text, how: How) -> Status {
             return Status::Wrong;
         }
     };
-    in_runtime(loaded.places.simulated(), execute(&loaded, inputs, how))
+    in_runtime(loaded.places.simulated(), execute(&workplace, &loaded, inputs, how))
 }
 
 /// Simulated sites have virtual time: what would be waited for is passed over.
@@ -112,6 +114,16 @@ pub struct Stage {
     grace: Duration,
     journal: Option<Arc<dyn Journal>>,
     past: Arc<Past>,
+    taking_back: bool,
+}
+
+/// When nobody waits for a run any more, nothing of it goes on.
+pub struct Leaving(pub Arc<run::Run>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
 }
 
 /// What became of a program.
@@ -172,6 +184,7 @@ impl Stage {
             grace: GRACE,
             journal: None,
             past: Arc::default(),
+            taking_back: false,
         }
     }
 
@@ -208,6 +221,7 @@ impl Stage {
             events: Events::to(readers),
             journal: self.journal.clone().unwrap_or_else(|| Arc::new(MemoryJournal::default())),
             past: self.past.clone(),
+            taking_back: self.taking_back,
             defaults: self.defaults.clone(),
             interrupt: self.interrupt.clone(),
         })
@@ -234,13 +248,23 @@ impl Stage {
         let journal = stage.journal.get_or_insert_with(|| Arc::new(MemoryJournal::default())).clone();
         let name = stage.name.get_or_insert_with(run_name).clone();
         let (result, owed) = loop {
+            let doomed = stage.past.doomed().cloned();
+            stage.taking_back = doomed.is_some();
             let run = stage.run(readers.clone());
-            let result = eval::run(program, inputs.clone(), &stage.live(&run, approval.clone())).await;
+            let _leaving = Leaving(run.clone());
+            let live = stage.live(&run, approval.clone());
+            let (result, further) = match &doomed {
+                None => (eval::run(program, inputs.clone(), &live).await, false),
+                // What used it goes first; then the program is gone through again, up to the failure.
+                Some(key) => match live.end_doomed(program, inputs.clone(), key).await {
+                    Ok(()) => (Ok(Value::Null), true),
+                    Err(failure) => (Err(failure), false),
+                },
+            };
             let owed = run.finish(self.grace).await;
-            if !run.gets_further() || run.is_interrupted() {
+            if !(further || run.gets_further() || run.is_doomed()) || run.is_interrupted() {
                 break (result, owed);
             }
-            // What was deferred is done: with that, the program may get further.
             match journal.entries().and_then(|entries| Past::of(&entries)) {
                 Ok(past) => stage.past = Arc::new(past),
                 Err(why) => {
@@ -250,13 +274,35 @@ impl Stage {
             }
         };
         let deferred = owed.iter().any(|o| o.due == run::Due::Deferred);
+        let stopped = |failure: &Failure| failure.kind == FailureKind::Interrupted;
         let status = match &result {
             Ok(_) if deferred => Status::Owed,
             Ok(_) => Status::Done,
+            // It goes on where it was stopped.
+            Err(failure) if kept && stopped(failure) => Status::Owed,
             Err(failure) => status_of(failure),
         };
         let kept = kept.then_some(&*name);
         Ended { status, summary: summary.text(&owed, kept), result, owed }
+    }
+
+    /// Takes back all that a run did, of which `resuming` said what that was.
+    pub async fn take_back(
+        &self,
+        program: &Program,
+        inputs: IndexMap<Name, Value>,
+        mut readers: Vec<Arc<dyn Reader>>,
+    ) -> (Taken, Vec<Owed>, String) {
+        let summary = Arc::new(Summary::new(self.inventory.clone()));
+        readers.push(summary.clone());
+        let stage = Stage { taking_back: true, ..self.clone() };
+        let run = stage.run(readers);
+        let _leaving = Leaving(run.clone());
+        let live = stage.live(&run, Arc::new(Everything));
+        let taken = live.take_all_back(program, inputs).await;
+        let owed = run.finish(self.grace).await;
+        let summary = summary.text(&owed, self.name.as_deref());
+        (taken, owed, summary)
     }
 
     /// What a program would do, also as far as it got where it cannot be done.
@@ -273,18 +319,17 @@ impl Stage {
 }
 
 /// Tells the effects of this run from those of all others.
-fn run_name() -> Arc<str> {
+pub(super) fn run_name() -> Arc<str> {
     uuid::Uuid::new_v4().simple().to_string()[..12].into()
 }
 
-/// Ctrl-C once stops the run and says what is owed; twice ends the process.
+/// Ctrl-C once, or SIGTERM, stops the run when what is in flight has been answered; Ctrl-C twice ends the process.
 pub fn interruption() -> watch::Receiver<bool> {
     let (stop, interrupt) = watch::channel(false);
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            let _ = stop.send(true);
-            anstream::eprintln!("stopping; once more ends at once, whatever is under way");
-        }
+        asked_to_stop().await;
+        let _ = stop.send(true);
+        anstream::eprintln!("stopping when what is under way is answered; Ctrl-C once more ends at once");
         if tokio::signal::ctrl_c().await.is_ok() {
             std::process::exit(130);
         }
@@ -292,28 +337,83 @@ pub fn interruption() -> watch::Receiver<bool> {
     interrupt
 }
 
-async fn execute(loaded: &Loaded, inputs: IndexMap<Name, Value>, how: How) -> Status {
+async fn asked_to_stop() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            pressed = tokio::signal::ctrl_c() => if pressed.is_ok() { return },
+            _ = terminate.recv() => return,
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // No signal can be heard: nothing stops it but the end of the process.
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn execute(workplace: &Workplace, loaded: &Loaded, inputs: IndexMap<Name, Value>, how: How) -> Status {
+    let program = &loaded.checked.program;
+    // Before anything is sent, and before anybody is asked.
+    let store = match program.changes && !how.dry_run && workplace.keeps_runs() {
+        false => None,
+        true => match recorded::open(workplace) {
+            Ok(store) => Some(store),
+            Err(trouble) => {
+                trouble.print();
+                return Status::Wrong;
+            }
+        },
+    };
     let world = loaded.places.world(&loaded.checked.inventory);
     let stage = Stage::new(loaded, world.as_ref(), interruption());
-    let program = &loaded.checked.program;
-    let approval: Box<dyn Approval> = if program.changes || how.dry_run {
+    let plan = if program.changes || how.dry_run {
         match approved(loaded, &stage, &inputs, &how).await {
-            Ok(Some(approval)) => approval,
+            Ok(Some(plan)) => Some(plan),
             Ok(None) => return Status::Done,
             Err(status) => return status,
         }
     } else {
-        Box::new(Everything)
+        None
+    };
+    let kept = match store.map(|store| Keeping::begin(store, loaded, &inputs, plan.as_ref())).transpose() {
+        Ok(kept) => kept,
+        Err(trouble) => {
+            trouble.print();
+            return Status::Wrong;
+        }
+    };
+    let approval: Box<dyn Approval> = match plan {
+        Some(plan) => by_plan(loaded, plan, Asks::unless(how.yes)),
+        None => Box::new(Everything),
+    };
+    drive(loaded, stage, inputs, approval, kept.as_ref(), how.output).await
+}
+
+/// Carries a program out, or goes on with it, and says what came of it.
+pub async fn drive(
+    loaded: &Loaded,
+    stage: Stage,
+    inputs: IndexMap<Name, Value>,
+    approval: Box<dyn Approval>,
+    kept: Option<&Keeping>,
+    format: Output,
+) -> Status {
+    let stage = match kept {
+        Some(kept) => stage.named(&kept.name).journaled(kept.journal.clone()),
+        None => stage,
     };
     let progress = Arc::new(Progress::new(stage.inventory.clone()));
-    let ended = stage.carry_out(program, inputs, approval, vec![progress.clone()]).await;
+    let ended = stage.carry_out(&loaded.checked.program, inputs, approval, vec![progress.clone()]).await;
     progress.clear();
     match &ended.result {
-        Ok(value) => output::print(value, &stage.inventory, how.output),
+        Ok(value) => output::print(value, &stage.inventory, format),
         Err(failure) => draw::failure(&loaded.sources, failure, &stage.inventory),
     }
-    if how.output == Output::Table || ended.result.is_err() || !ended.owed.is_empty() {
+    if format == Output::Table || ended.result.is_err() || !ended.owed.is_empty() {
         anstream::eprint!("{}", ended.summary);
+    }
+    if let Some(kept) = kept {
+        kept.end(&ended, &stage.inventory).await;
     }
     ended.status
 }
@@ -336,7 +436,7 @@ async fn approved(
     stage: &Stage,
     inputs: &IndexMap<Name, Value>,
     how: &How,
-) -> Result<Option<Box<dyn Approval>>, Status> {
+) -> Result<Option<Plan>, Status> {
     let plan = make_plan(loaded, stage, inputs.clone()).await?;
     let text = draw::plan(&plan.text(&stage.inventory), &loaded.places.environment.working_directory);
     if how.dry_run {
@@ -358,7 +458,7 @@ async fn approved(
                     anstream::eprintln!("nothing was changed");
                     return Err(Status::Failed);
                 }
-                return Ok(Some(by_plan(loaded, plan, how)));
+                return Ok(Some(plan));
             }
             given => {
                 if let Err(trouble) = destroys(needed, given) {
@@ -369,7 +469,7 @@ async fn approved(
         }
     }
     if how.yes || !plan.changes() && !counts.open {
-        return Ok(Some(by_plan(loaded, plan, how)));
+        return Ok(Some(plan));
     }
     if !interactive() {
         anstream::eprintln!("error: nobody is here to approve the plan; nothing was changed");
@@ -380,12 +480,28 @@ async fn approved(
         anstream::eprintln!("nothing was changed");
         return Err(Status::Failed);
     }
-    Ok(Some(by_plan(loaded, plan, how)))
+    Ok(Some(plan))
 }
 
-fn by_plan(loaded: &Loaded, plan: Plan, how: &How) -> Box<dyn Approval> {
-    let ask: Option<Ask> = (!how.yes && interactive()).then(|| Arc::new(|question: &str| yes(question)) as Ask);
+/// What the plan shows is approved; for more, whoever is there is asked.
+pub fn by_plan(loaded: &Loaded, plan: Plan, asks: Asks) -> Box<dyn Approval> {
+    let ask: Option<Ask> =
+        (asks == Asks::Somebody && interactive()).then(|| Arc::new(|question: &str| yes(question)) as Ask);
     covered(plan, ask, loaded.checked.inventory.clone())
+}
+
+/// Who is asked for what the plan does not show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    Somebody,
+    /// `--yes`.
+    Nobody,
+}
+
+impl Asks {
+    pub fn unless(yes: bool) -> Asks {
+        if yes { Asks::Nobody } else { Asks::Somebody }
+    }
 }
 
 /// Approves what the plan shows; for more, asks whoever is there.

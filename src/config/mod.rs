@@ -31,6 +31,8 @@ pub struct Environment {
     pub home: Option<PathBuf>,
     /// OpenStack's configuration directories in the order in which they are searched, after the working directory.
     pub directories: Vec<PathBuf>,
+    /// Where this program keeps what outlives its processes.
+    pub state: Option<PathBuf>,
 }
 
 impl Environment {
@@ -48,7 +50,8 @@ impl Environment {
         directories.extend(std::env::split_paths(shared).map(|d| d.join("openstack")));
         directories.push("/etc/openstack".into());
         let working_directory = std::env::current_dir().unwrap_or_default();
-        Environment { variables, working_directory, home, directories }
+        let state = strategy.as_ref().map(|s| s.state_dir().unwrap_or_else(|| s.data_dir()).join("edge"));
+        Environment { variables, working_directory, home, directories, state }
     }
 
     pub fn variable(&self, name: &str) -> Option<&str> {

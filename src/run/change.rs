@@ -5,7 +5,7 @@ use super::effect::{SiteEffect, what_of};
 use super::event::EventKind;
 use super::journal::{self, Begin, Id, Part};
 use super::live::{Live, any_resource, patience, rules, times, title};
-use super::pursue::{Ended, Told, pursue};
+use super::pursue::{Effect, Ended, Told, pursue};
 use super::{Due, Owed, Run, codes, pending, rows};
 use edge_lang::eval::{Failure, FailureKind, Step, StepKind, Value};
 use edge_lang::library::render::Row;
@@ -155,6 +155,36 @@ fn waits_at(step: &Step) -> Option<SiteSet> {
     }
     let unknown = |value: &Value| matches!(value, Value::Unknown(_));
     step.arguments.values().any(unknown).then(|| step.placement.sites())
+}
+
+/// A step as the journal tells it.
+pub(super) enum Recalled {
+    Done(Value),
+    Open(Value),
+}
+
+/// What the journal tells of a change, without a look at any site.
+pub(super) fn recalled(run: &Arc<Run>, step: &Arc<Step>) -> Option<Recalled> {
+    let (mut layers, mut open) = (Vec::new(), false);
+    for (id, past) in run.past.of_step(&step.key).filter(|(id, _)| matches!(id.part, Part::Layer(_))) {
+        let outcome = past.pursuit.outcome();
+        open |= outcome.is_none();
+        let aim = outcome.clone().or_else(|| past.pursuit.wanted()).unwrap_or_default();
+        let mut effects = BTreeMap::new();
+        for (site, memory) in past.memories.iter().filter(|(site, m)| aim.contains(**site) && m.row.is_some()) {
+            let subject = past.begin.subjects.get(site).map(|known| known.row());
+            let mut effect =
+                SiteEffect::new(run.clone(), id.clone(), step.clone(), what_of(step), *site, subject, times(step));
+            effect.remember(memory);
+            effects.insert(*site, effect);
+        }
+        layers.push(Pursued { effects, unknown: SiteSet::new(), aim: outcome.is_none().then_some(aim) });
+    }
+    match (layers.is_empty(), open) {
+        (true, _) => None,
+        (false, true) => Some(Recalled::Open(deferred(run, step, &layers))),
+        (false, false) => Some(Recalled::Done(rows::value(run, step, &layers))),
+    }
 }
 
 /// The value of a step that cannot begin anywhere. It is owed behind what it waits for; nothing is written, and when that

@@ -33,8 +33,10 @@ mod remove;
 mod replay;
 mod resolve;
 mod rows;
+pub mod taking;
 mod trouble;
 mod upload;
+mod walk;
 
 use edge_lang::codes::run as codes;
 
@@ -50,7 +52,7 @@ use futures_util::future::BoxFuture;
 use journal::{Journal, Past};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -91,6 +93,10 @@ pub struct Run {
     debtors: AtomicU64,
     /// What was deferred and is done since.
     paid: AtomicU64,
+    /// Something that the program went on without has failed.
+    doomed: AtomicBool,
+    /// Whatever is open is given up and undone.
+    taking_back: bool,
 }
 
 /// What is still to be done of an operation, and where.
@@ -124,13 +130,16 @@ pub struct Setting {
     pub journal: Arc<dyn Journal>,
     pub past: Arc<Past>,
     pub defaults: Policy,
+    /// All of it is taken back, and nothing begun.
+    pub taking_back: bool,
     /// Becomes true when the user stops the run.
     pub interrupt: watch::Receiver<bool>,
 }
 
 impl Run {
     pub fn new(setting: Setting) -> Arc<Run> {
-        let Setting { name, library, inventory, sessions, events, journal, past, defaults, interrupt } = setting;
+        let Setting { name, library, inventory, sessions, events, journal, past, defaults, taking_back, interrupt } =
+            setting;
         Arc::new(Run {
             name,
             library,
@@ -149,6 +158,8 @@ impl Run {
             open: Mutex::default(),
             debtors: AtomicU64::new(0),
             paid: AtomicU64::new(0),
+            doomed: AtomicBool::new(false),
+            taking_back,
         })
     }
 
@@ -255,6 +266,21 @@ impl Run {
 
     fn note_paid(&self) {
         self.paid.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn note_doomed(&self) {
+        self.doomed.store(true, Ordering::Relaxed);
+    }
+
+    /// Something that the program went on without has failed: what used it goes first.
+    pub fn is_doomed(&self) -> bool {
+        self.doomed.load(Ordering::Relaxed)
+    }
+
+    /// Ends all that is under way in the background, as the end of the process would.
+    pub fn leave(&self) {
+        let mut background = self.background.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        background.abort_all();
     }
 
     /// Something that the program went on without is done since: gone through again, the program gets further.

@@ -6,11 +6,17 @@
 //! be lost with what follows them; the site is then merely unknown again. No entry holds a secret: what the library types
 //! as one is taken out where an entry is made (`memory.rs`).
 
+mod disk;
+mod driver;
 mod memory;
 mod past;
+mod store;
 
+pub use disk::{DiskJournal, Pace};
+pub use driver::Driver;
 pub use memory::{Known, Memory, hidden, hide};
 pub use past::{Past, Pursued};
+pub use store::{Fault, Kept as KeptRun, Record, Store, hash};
 
 use edge_lang::eval::{Kept, Key};
 use edge_lang::model::{Belief, Mark, Observation, Placement, Rules, SiteId, SiteSet};
@@ -187,6 +193,8 @@ impl Entry {
             Entry::Send { site, .. } => Some(Mark::Sent(*site)),
             Entry::Undo { site, .. } => Some(Mark::Undoing(*site)),
             Entry::Seen { site, belief, .. } => Some(Mark::Stands(*site, *belief)),
+            // Whoever waives it says that nothing of it is there, or that it does not matter.
+            Entry::Waived { site, .. } => Some(Mark::Stands(*site, Belief { out: true, ..Belief::default() })),
             Entry::Failing { .. } => Some(Mark::Failing),
             Entry::Verdict { outcome: Some(outcome), .. } => Some(Mark::Done(outcome.clone())),
             Entry::Verdict { outcome: None, .. } => Some(Mark::Failed),

@@ -95,6 +95,18 @@ impl Past {
         self.pursuits.iter().filter(move |(id, _)| id.key == *key)
     }
 
+    /// Whether other steps began after it.
+    pub fn has_later(&self, of: &Id) -> bool {
+        let last = self.pursuits.last().map(|(id, _)| id);
+        last.is_some_and(|last| last.key != of.key)
+    }
+
+    /// The first that has failed and is not undone, with others after it that may have used it.
+    pub fn doomed(&self) -> Option<&Key> {
+        let failing = |(id, p): &(&Id, &Pursued)| p.pursuit.is_failing() && !p.pursuit.is_told() && self.has_later(id);
+        self.pursuits.iter().find(failing).map(|(id, _)| &id.key)
+    }
+
     /// Whether nothing was ever done.
     pub fn is_empty(&self) -> bool {
         self.pursuits.is_empty() && self.answers.is_empty()
@@ -120,6 +132,7 @@ impl Pursued {
                 self.memories.insert(*site, (**memory).clone());
             }
             Entry::Waived { site, reason, .. } => {
+                self.touched.remove(*site);
                 self.waived.insert(*site, reason.clone());
             }
             _ => {}
@@ -134,9 +147,29 @@ impl Pursued {
     pub fn owed(&self) -> SiteSet {
         let owed = match self.begin.last {
             true => self.unfinished(),
-            false => self.pursuit.owed().intersection(&self.touched),
+            false => {
+                let mut owed = self.pursuit.owed();
+                owed.add(&self.leaving());
+                owed.intersection(&self.touched)
+            }
         };
         owed.difference(&self.waived.keys().copied().collect())
+    }
+
+    /// Where what was done is taken back again, and not gone yet.
+    fn leaving(&self) -> SiteSet {
+        let leaving = |site: &SiteId| {
+            let state = self.pursuit.belief(*site).map(|b| b.state);
+            use edge_lang::model::State::{Again, Lost, Stuck, Undoing};
+            matches!(state, Some(Undoing | Lost | Again | Stuck))
+        };
+        self.touched.iter().filter(leaving).collect()
+    }
+
+    /// Where it is still to be sent, if it goes as it is aimed at.
+    pub fn waits(&self) -> SiteSet {
+        let unsent = |site: &SiteId| self.pursuit.belief(*site).is_some_and(|b| b.state.is_closed());
+        self.pursuit.wanted().unwrap_or_default().iter().filter(unsent).collect()
     }
 
     /// Of a final operation: where it was begun, and nobody knows how it ended.

@@ -47,6 +47,10 @@ pub(super) struct Chase<E, M> {
     pub tell: Option<oneshot::Sender<Told<E>>>,
     /// The program went on without it.
     pub deferred: bool,
+    /// An earlier runner's program did.
+    pub holding: bool,
+    /// It has failed, and others go first.
+    pub doomed: bool,
 }
 
 pub(super) type Working<E> = FuturesUnordered<BoxFuture<'static, (SiteId, E, Seen)>>;
@@ -88,8 +92,15 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             debtor: run.debtor(),
             tell: Some(tell),
             deferred: false,
+            holding: false,
+            doomed: false,
             run,
         }
+    }
+
+    pub fn holding(self, holding: bool) -> Chase<E, M> {
+        let holding = holding && !self.pursuit.is_failing();
+        Chase { holding, ..self }
     }
 
     pub async fn go(mut self) {
@@ -101,6 +112,10 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         loop {
             if !stopping && let Err(why) = self.start_what_is_due(&mut working).await {
                 return self.stop(Ended::Unjournaled(why), working).await;
+            }
+            if self.doomed {
+                self.run.note_doomed();
+                stopping = true;
             }
             if !told && self.pursuit.is_told() {
                 // From here on only tidying, with a time of its own.

@@ -10,7 +10,7 @@ mod telling;
 use super::Run;
 use super::journal::{Begin, Entry, Id, Memory};
 use edge_lang::eval::Unreachable;
-use edge_lang::model::{Observation, Pursuit, SiteId, SiteSet, Tangled};
+use edge_lang::model::{Action, Observation, Pursuit, SiteId, SiteSet, Tangled};
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -114,6 +114,10 @@ pub async fn pursue<E: Effect>(
             pursuit
         }
     };
+    let mut pursuit = pursuit;
+    if run.taking_back && !pursuit.is_told() && pursuit.issued(&Action::Abandon).is_ok() {
+        run.journal.note(Entry::Failing { of: id.clone() });
+    }
     let mut effects = BTreeMap::new();
     for (site, memory) in past.iter().flat_map(|p| &p.memories) {
         let mut effect = make(*site);
@@ -121,8 +125,10 @@ pub async fn pursue<E: Effect>(
         effects.insert(*site, effect);
     }
     let touched = past.map(|p| p.touched.clone()).unwrap_or_default();
+    // What came later may use it, and has to go first if it fails.
+    let holding = past.is_some() && !run.taking_back && run.past.has_later(&id);
     let chase = chase::Chase::new(run.clone(), (id, title), pursuit, make, patience, (effects, touched), tell);
-    run.background(chase.go());
+    run.background(chase.holding(holding).go());
     Ok(match told.await {
         Ok(told) => told,
         // The task ended without a word: only if the process is going down.

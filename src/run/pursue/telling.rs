@@ -41,6 +41,8 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             _ => {
                 self.run.journal.note(Entry::Failing { of });
                 self.pursuit.issued(action).map_err(|e| e.to_string())?;
+                self.doomed = self.deferred || self.holding;
+                return Ok(!self.doomed);
             }
         }
         Ok(true)

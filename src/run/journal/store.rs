@@ -1,0 +1,330 @@
+//! The file of a user's runs: opened, checked and read. What a run was started with is kept beside its entries: the texts of
+//! the program and of the library by hash, once each.
+
+use super::disk::{DiskJournal, Pace, now};
+use super::{Entry, Past};
+use edge_lang::eval::Plain;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What the schema is called in the file; another is not touched.
+const VERSION: i64 = 1;
+/// `EDGE`, so that no other program's file is taken for ours.
+const APPLICATION: i64 = 0x4544_4745;
+/// A file up to this size is checked as a whole when it is opened.
+const CHECKED: u64 = 32 << 20;
+/// Runs that have ended and owe nothing, the newest of which are kept.
+const ENDED_RUNS: i64 = 200;
+
+const SCHEMA: &str = "
+    CREATE TABLE texts (hash TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        began INTEGER NOT NULL,
+        settled INTEGER NOT NULL DEFAULT 0,
+        record TEXT NOT NULL
+    );
+    CREATE TABLE entries (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        entry TEXT NOT NULL,
+        PRIMARY KEY (run, number)
+    ) WITHOUT ROWID;
+";
+
+/// Why the journal cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub message: String,
+}
+
+impl Fault {
+    pub fn new(message: impl Into<String>) -> Fault {
+        Fault { message: message.into() }
+    }
+
+    pub(super) fn of(error: &rusqlite::Error) -> Fault {
+        let code = match error {
+            rusqlite::Error::SqliteFailure(failure, _) => Some(failure.code),
+            _ => None,
+        };
+        Fault::new(match code {
+            Some(ErrorCode::DiskFull) => "the disk is full".into(),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it may not be written".into(),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "it is damaged, or no journal".into(),
+            Some(ErrorCode::CannotOpen) => "it cannot be opened".into(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "another process has been writing it for half a minute".into()
+            }
+            Some(ErrorCode::SystemIoFailure) => format!("the disk does not take it: {error}"),
+            _ => error.to_string(),
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Fault {
+        Fault::of(&error)
+    }
+}
+
+/// What a run was started with. No secret: those are asked for again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// As `edge runs` shows it: the program's name.
+    pub title: String,
+    /// The version of edge that started it.
+    pub version: String,
+    /// Names and hashes of the program and of what it imports, in the order of their numbers.
+    pub sources: Vec<(String, String)>,
+    /// Which import leads to which of them.
+    pub imports: Vec<(u32, String, u32)>,
+    /// The library that came with edge.
+    pub library: Vec<(String, String)>,
+    /// Where files that it names lie.
+    pub base: PathBuf,
+    /// The hash of the sites as they were, in JSON.
+    pub inventory: String,
+    /// The names of all sites, those of the program among them, by number.
+    pub sites: Vec<String>,
+    pub inputs: Vec<(String, Plain)>,
+    /// Inputs whose values are not here.
+    pub secrets: Vec<String>,
+    /// The hash of the plan that was approved, in JSON; none where everything was.
+    pub plan: Option<String>,
+    /// Its sites were simulated, and went with the process.
+    pub simulated: bool,
+}
+
+/// One run of the file.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub id: i64,
+    pub name: String,
+    /// Milliseconds since 1970.
+    pub began: i64,
+    pub record: Record,
+}
+
+pub struct Store {
+    folder: PathBuf,
+    file: PathBuf,
+    connection: Connection,
+}
+
+/// An open connection to a file that is a journal, made where there is none.
+pub(super) fn connect(file: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(file, flags)?;
+    connection.busy_timeout(Duration::from_secs(30))?;
+    let number = |connection: &Connection, pragma: &str| -> rusqlite::Result<i64> {
+        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
+    };
+    connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0))?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+    let version = number(&connection, "user_version")?;
+    let application = number(&connection, "application_id")?;
+    match (application, version) {
+        (APPLICATION, VERSION) => return Ok(connection),
+        (APPLICATION, newer) => {
+            return Err(Fault::new(format!(
+                "it is of version {newer}, and this edge reads version {VERSION}: another edge has written it"
+            )));
+        }
+        _ => {}
+    }
+    make(&mut connection)?;
+    Ok(connection)
+}
+
+fn make(connection: &mut Connection) -> Result<(), Fault> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let application: i64 = transaction.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if application == APPLICATION {
+        // Another process was first.
+        return Ok(());
+    }
+    let tables: i64 = transaction.query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 {
+        return Err(Fault::new("it is the file of another program"));
+    }
+    transaction.execute_batch(SCHEMA)?;
+    transaction.execute_batch(&format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"))?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The entries of a run, in order.
+pub(super) fn entries(file: &Path, run: i64) -> Result<Vec<Entry>, Fault> {
+    read_entries(&connect(file)?, run)
+}
+
+fn read_entries(connection: &Connection, run: i64) -> Result<Vec<Entry>, Fault> {
+    let mut query = connection.prepare("SELECT number, entry FROM entries WHERE run = ?1 ORDER BY number")?;
+    let mut rows = query.query([run])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (number, text): (i64, String) = (row.get(0)?, row.get(1)?);
+        if number != all.len() as i64 + 1 {
+            return Err(Fault::new(format!("entry {} of the run is missing", all.len() + 1)));
+        }
+        let entry =
+            serde_json::from_str(&text).map_err(|e| Fault::new(format!("entry {number} cannot be read: {e}")))?;
+        all.push(entry);
+    }
+    Ok(all)
+}
+
+pub fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Store {
+    /// The journal in a folder, which is made where there is none. Nobody else may read it.
+    pub fn open(folder: &Path) -> Result<Store, Fault> {
+        private_folder(folder)?;
+        let file = folder.join("journal.db");
+        let is_new = private_file(&file)?;
+        let connection = connect(&file)?;
+        let size = std::fs::metadata(&file).map_or(0, |m| m.len());
+        if !is_new && size <= CHECKED {
+            let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+            if check != "ok" {
+                return Err(Fault::new(format!("it is damaged: {check}")));
+            }
+        }
+        Ok(Store { folder: folder.to_path_buf(), file, connection })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A new run, with all that it was started with: durable before anything is sent.
+    pub fn begin(&mut self, name: &str, record: &Record, texts: &[String]) -> Result<i64, Fault> {
+        let text = serde_json::to_string(record).map_err(|e| Fault::new(e.to_string()))?;
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        for text in texts {
+            transaction
+                .execute("INSERT OR IGNORE INTO texts (hash, text) VALUES (?1, ?2)", params![hash(text), text])?;
+        }
+        let values = params![name, now(), text];
+        transaction.execute("INSERT INTO runs (name, began, record) VALUES (?1, ?2, ?3)", values)?;
+        let id = transaction.last_insert_rowid();
+        forget_old(&transaction)?;
+        transaction.commit()?;
+        Ok(id)
+    }
+
+    pub fn journal(&self, run: i64, pace: Pace) -> Result<DiskJournal, Fault> {
+        DiskJournal::open(&self.file, run, pace)
+    }
+
+    /// Nothing is owed of it any more, and it will not go on: it may be forgotten one day.
+    pub fn settle(&self, run: i64) -> Result<(), Fault> {
+        self.connection.execute("UPDATE runs SET settled = 1 WHERE id = ?1", [run])?;
+        Ok(())
+    }
+
+    /// All runs, the newest last.
+    pub fn runs(&self) -> Result<Vec<Kept>, Fault> {
+        let mut query = self.connection.prepare("SELECT id, name, began, record FROM runs ORDER BY id")?;
+        let mut rows = query.query([])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (name, text): (String, String) = (row.get(1)?, row.get(3)?);
+            let record = serde_json::from_str(&text)
+                .map_err(|e| Fault::new(format!("what run {name} was started with cannot be read: {e}")))?;
+            all.push(Kept { id: row.get(0)?, name, began: row.get(2)?, record });
+        }
+        Ok(all)
+    }
+
+    /// By its name, by the beginning of it that no other has, or `last`.
+    pub fn find(&self, text: &str) -> Result<Kept, Fault> {
+        let mut runs = self.runs()?;
+        if text == "last" {
+            return runs.pop().ok_or_else(|| Fault::new("there are no runs yet"));
+        }
+        if let Some(at) = runs.iter().position(|r| r.name == text) {
+            return Ok(runs.swap_remove(at));
+        }
+        runs.retain(|r| !text.is_empty() && r.name.starts_with(text));
+        match runs.len() {
+            1 => Ok(runs.swap_remove(0)),
+            0 => Err(Fault::new(format!("no run `{text}`"))),
+            n => Err(Fault::new(format!("{n} runs begin with `{text}`"))),
+        }
+    }
+
+    pub fn entries(&self, run: i64) -> Result<Vec<Entry>, Fault> {
+        read_entries(&self.connection, run)
+    }
+
+    pub fn past(&self, run: i64) -> Result<Past, Fault> {
+        Past::of(&self.entries(run)?).map_err(Fault::new)
+    }
+
+    pub fn text(&self, hash: &str) -> Result<String, Fault> {
+        let found: Option<String> =
+            self.connection.query_row("SELECT text FROM texts WHERE hash = ?1", [hash], |row| row.get(0)).optional()?;
+        let Some(text) = found else {
+            return Err(Fault::new("a text that a run was started with is not there any more"));
+        };
+        match self::hash(&text) == hash {
+            true => Ok(text),
+            false => Err(Fault::new("a text that a run was started with is damaged")),
+        }
+    }
+}
+
+/// Of the runs that are settled the newest are kept, and the texts that some run needs.
+fn forget_old(connection: &Connection) -> rusqlite::Result<()> {
+    let gone = connection.execute(
+        "DELETE FROM runs WHERE settled AND id NOT IN (SELECT id FROM runs WHERE settled ORDER BY id DESC LIMIT ?1)",
+        [ENDED_RUNS],
+    )?;
+    if gone > 0 {
+        connection.execute(
+            "DELETE FROM texts WHERE NOT EXISTS (SELECT 1 FROM runs WHERE instr(record, texts.hash) > 0)",
+            [],
+        )?;
+    }
+    Ok(())
+}
+
+fn private_folder(folder: &Path) -> Result<(), Fault> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|e| Fault::new(format!("its folder cannot be made: {e}")))
+}
+
+/// Whether it was made now.
+fn private_file(file: &Path) -> Result<bool, Fault> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(Fault::new(format!("it cannot be made: {e}"))),
+    }
+}

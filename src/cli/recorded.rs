@@ -92,7 +92,7 @@ pub fn recall(workplace: &Workplace, store: &Store, record: &Record, vars: &[Str
     };
     let mut files = Files::recalled(&sources, &record.imports);
     let parsed = syntax::parse(file, &program);
-    let described: Vec<_> = sources.iter().map(|(file, _)| file).collect();
+    let described: Vec<_> = sources.iter().map(|(file, _)| file).skip(1).chain([file]).collect();
     let library: Vec<(String, String)> =
         record.library.iter().map(|(name, hash)| Ok((name.clone(), text(hash)?))).collect::<Result<_, Trouble>>()?;
     let texts = library.iter().map(|(name, text)| (name.as_str(), text.as_str()));

@@ -7,7 +7,7 @@ use super::journal::{self, Begin, Id, Part};
 use super::live::{Live, any_resource, patience, rules, times, title};
 use super::pursue::{Effect, Ended, Told, pursue};
 use super::{Due, Owed, Run, codes, pending, rows};
-use edge_lang::eval::{Failure, FailureKind, Step, StepKind, Value};
+use edge_lang::eval::{Failure, FailureKind, Step, StepKind, Unreachable, Value};
 use edge_lang::library::render::Row;
 use edge_lang::model::{Placement, SiteId, SiteSet};
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +24,12 @@ pub struct Pursued {
 }
 
 impl Live {
-    pub(super) async fn change(&self, step: Step) -> Result<Value, Failure> {
+    pub(super) async fn change(&self, mut step: Step) -> Result<Value, Failure> {
+        // What needs something that is owed is owed behind it.
+        let waits = |site: SiteId| super::resolve::pending_at(&step, site).is_some();
+        if !step.atomic && step.placement.sites().iter().any(waits) {
+            step.policy.unreachable = Some(Unreachable::Defer);
+        }
         let step = Arc::new(step);
         let run = &self.run;
         let title = title(&step, &run.inventory);
@@ -169,7 +174,9 @@ pub(super) fn recalled(run: &Arc<Run>, step: &Arc<Step>) -> Option<Recalled> {
     for (id, past) in run.past.of_step(&step.key).filter(|(id, _)| matches!(id.part, Part::Layer(_))) {
         let outcome = past.pursuit.outcome();
         open |= outcome.is_none();
-        let aim = outcome.clone().or_else(|| past.pursuit.wanted()).unwrap_or_default();
+        let aim = outcome.clone().or_else(|| past.pursuit.wanted());
+        // Of what has failed, all that was tried.
+        let aim = aim.unwrap_or_else(|| past.pursuit.placement().sites());
         let mut effects = BTreeMap::new();
         for (site, memory) in past.memories.iter().filter(|(site, m)| aim.contains(**site) && m.row.is_some()) {
             let subject = past.begin.subjects.get(site).map(|known| known.row());

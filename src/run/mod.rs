@@ -34,7 +34,7 @@ mod replay;
 mod resolve;
 mod rows;
 pub mod taking;
-mod trouble;
+pub mod trouble;
 mod upload;
 mod walk;
 

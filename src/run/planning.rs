@@ -71,7 +71,7 @@ impl Planning {
                     match looked.and_then(|found| self.within_limits(&step, found)) {
                         Ok(found) => effects.extend(found),
                         Err(trouble) => {
-                            effects.push(troubled(&step, site, &trouble));
+                            effects.push(troubled(&step, site, layer.get(&site), &trouble));
                             troubles.push((site, trouble));
                         }
                     }
@@ -118,7 +118,7 @@ impl Planning {
                     match looked.and_then(|found| self.within_limits(&step, found)) {
                         Ok(found) => effects.extend(found),
                         Err(trouble) => {
-                            effects.push(troubled(&step, site, &trouble));
+                            effects.push(troubled(&step, site, None, &trouble));
                             if trouble.kind == Kind::Refused {
                                 refused.insert(site);
                                 again = true;
@@ -328,17 +328,22 @@ impl Planning {
     }
 }
 
-fn troubled(step: &Step, site: SiteId, trouble: &Trouble) -> PlannedEffect {
+fn troubled(step: &Step, site: SiteId, subject: Option<&Row>, trouble: &Trouble) -> PlannedEffect {
     let why = trouble.message.clone();
     let action = match trouble.kind {
         Kind::Refused => Action::Refused { why },
         Kind::NotReached | Kind::Silent => Action::Silent { why },
     };
-    let name = match step.arguments.get("name") {
-        Some(Value::String(name)) => Some(name.to_string()),
+    let name = match (subject.and_then(|row| row.fields.get("name")), step.arguments.get("name")) {
+        (Some(serde_json::Value::String(name)), _) => Some(name.clone()),
+        (_, Some(Value::String(name))) => Some(name.to_string()),
         _ => None,
     };
-    PlannedEffect::new(site, action, step.resource.to_string(), name)
+    let planned = PlannedEffect::new(site, action, step.resource.to_string(), name);
+    match subject.and_then(|row| row.id.clone()) {
+        Some(id) => planned.id(id),
+        None => planned,
+    }
 }
 
 impl Host for Planning {

@@ -18,6 +18,7 @@ fn environment(directory: &Path) -> Environment {
     let variables =
         text.lines().filter_map(|l| l.split_once('=')).map(|(k, v)| (k.to_string(), v.to_string())).collect();
     Environment {
+        state: None,
         variables,
         working_directory: directory.to_path_buf(),
         home: Some("/home/op".into()),

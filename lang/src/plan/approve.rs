@@ -89,7 +89,7 @@ fn no_more(planned: &Action, done: &Action) -> bool {
     match (planned, done) {
         (Action::Create, Action::Create) | (Action::Delete, Action::Delete) => true,
         // That the site did not answer was shown, and what is to be made there.
-        (Action::Silent { .. }, Action::Create) => true,
+        (Action::Silent { .. }, Action::Create | Action::Act { last: false, .. }) => true,
         (Action::Change { fields: planned }, Action::Change { fields }) => within(planned, fields),
         (Action::Replace { fields: planned }, Action::Replace { fields } | Action::Change { fields }) => {
             within(planned, fields)

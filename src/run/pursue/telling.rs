@@ -8,15 +8,16 @@ use super::{Effect, Ended, Told};
 use edge_lang::model::{Action, SiteId, SiteSet, State};
 
 impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
-    /// What an earlier runner told, without a word in the journal.
+    /// What an earlier runner saw and told, without a word in the journal.
     pub fn tell_again(&mut self) {
-        if let Some(outcome) = self.pursuit.outcome() {
-            if let Part::Layer(_) = self.id.part {
-                for (site, effect) in self.effects.iter().filter(|(site, _)| outcome.contains(**site)) {
-                    let (site, what) = (*site, effect.memory().word);
-                    self.run.events.emit(Some(&self.id.key), EventKind::There { site, what });
-                }
+        if let Part::Layer(_) = self.id.part {
+            let there = self.there();
+            for (site, effect) in self.effects.iter().filter(|(site, _)| there.contains(**site)) {
+                let (site, what) = (*site, effect.memory().word);
+                self.run.events.emit(Some(&self.id.key), EventKind::There { site, what });
             }
+        }
+        if let Some(outcome) = self.pursuit.outcome() {
             self.tell_done(outcome);
         } else if self.pursuit.is_told() {
             self.tell_all(Ended::Failed);

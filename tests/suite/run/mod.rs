@@ -4,6 +4,7 @@
 //!
 //! Lines `#> ...` at the top of a program say how it is run; [`Directions::of`] lists them.
 
+mod crash;
 mod scene;
 mod storm;
 mod world;

@@ -2,19 +2,23 @@
 
 use super::super::support;
 use super::world::{Snapshot, masked};
-use edge::cli::run::{Stage, covered, destroys, in_runtime, inputs, status_of};
+use edge::cli::run::{Ended, Stage, covered, destroys, in_runtime, inputs, status_of};
 use edge::cli::{Loaded, Status, Text, Workplace};
 use edge::config::Environment;
 use edge::run::approval::{Approval, Everything};
 use edge::run::event::{Event, EventKind, Reader};
+use edge::run::journal::{Entry, Journal, MemoryJournal, Past};
+use edge::run::trouble::Trouble;
 use edge::sim::World;
-use edge_lang::eval::{Failure, display};
+use edge_lang::eval::{Failure, Step, display};
+use edge_lang::plan::PlannedEffect;
+use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// How a case is run.
 #[derive(Default)]
@@ -33,6 +37,13 @@ pub struct Directions {
     stop: Option<Duration>,
     /// `#> heal`: when it has ended all sites are healed, and looked at again ten minutes later.
     heal: bool,
+    /// `#> crash 3`: its process dies when so many entries are in the journal, and another resumes the run; once more for
+    /// each further number.
+    crashes: Vec<usize>,
+    /// `#> resume 600s`: so long after its end, and healed, the run is resumed.
+    resume: Option<Duration>,
+    /// `#> undo`: at last it is taken back.
+    undo: bool,
     /// `#> after 30s FAULT`: a fault (YAML) injected so long after the start of the run.
     later: Vec<(Duration, String)>,
 }
@@ -53,6 +64,9 @@ impl Directions {
                 "unplanned" => all.unplanned = true,
                 "stop" => all.stop = Some(seconds(rest)),
                 "heal" => all.heal = true,
+                "crash" => all.crashes = rest.split(' ').map(|n| n.parse().expect("a number of entries")).collect(),
+                "resume" => all.resume = Some(seconds(rest)),
+                "undo" => all.undo = true,
                 "after" => {
                     let (time, fault) = rest.split_once(' ').expect("TIME FAULT");
                     all.later.push((seconds(time), fault.into()));
@@ -61,6 +75,10 @@ impl Directions {
             }
         }
         all
+    }
+
+    pub fn crashing(self, crashes: Vec<usize>) -> Directions {
+        Directions { crashes, ..self }
     }
 }
 
@@ -179,7 +197,64 @@ impl Scene {
             });
         }
         let printed = Arc::new(Printed::default());
-        let ended = stage.carry_out(program, vars, approval, vec![printed.clone()]).await;
+        let journal = Arc::new(MemoryJournal::default());
+        let approval: Arc<dyn Approval> = Arc::from(approval);
+        let mut ended = None;
+        for crash in directions.crashes.iter().map(|n| Some(*n)).chain([None]) {
+            let past = Past::of(&journal.entries().expect("in memory")).expect("a journal");
+            let dying =
+                Arc::new(Dying { journal: journal.clone(), most: crash.unwrap_or(usize::MAX), dead: Notify::new() });
+            let stage = stage.clone().journaled(dying.clone()).resuming(past);
+            let approval = Box::new(Same(approval.clone()));
+            tokio::select! {
+                biased;
+                () = dying.dead.notified() => {
+                    let _ = writeln!(out, "crashed after {}", crash.unwrap_or_default());
+                }
+                came = stage.carry_out(program, vars.clone(), approval, vec![printed.clone()]) => {
+                    ended = Some(came);
+                    break;
+                }
+            }
+        }
+        let ended = ended.expect("the last runner does not crash");
+        self.told(&ended, &printed, out);
+        out.push_str(&Snapshot::requests(world));
+        let _ = write!(out, "sites\n{}", indented(&Snapshot::of(world).since(&before)));
+        let again = || Past::of(&journal.entries().expect("in memory")).expect("a journal");
+        if let Some(time) = directions.resume {
+            world.sites().for_each(|site| world.heal(&site));
+            tokio::time::sleep(time).await;
+            world.forget_requests();
+            let printed = Arc::new(Printed::default());
+            let stage = stage.clone().journaled(journal.clone()).resuming(again());
+            let approval = Box::new(Same(approval.clone()));
+            let ended = stage.carry_out(program, vars.clone(), approval, vec![printed.clone()]).await;
+            out.push_str("resumed\n");
+            self.told(&ended, &printed, out);
+            out.push_str(&Snapshot::requests(world));
+            let _ = write!(out, "sites\n{}", indented(&Snapshot::of(world).since(&before)));
+        }
+        if directions.undo {
+            world.forget_requests();
+            let stage = stage.clone().journaled(journal.clone()).resuming(again());
+            let (taken, _, summary) = stage.take_back(program, vars, Vec::new()).await;
+            let said: Vec<String> = taken.said.iter().chain(&taken.stays).cloned().collect();
+            let _ = write!(out, "taken back\n{}", indented(&said.join("\n")));
+            taken.failures.iter().for_each(|failure| say(out, failure));
+            let _ = write!(out, "summary\n{}", indented(&summary));
+            out.push_str(&Snapshot::requests(world));
+            let _ = write!(out, "sites\n{}", indented(&Snapshot::of(world).since(&before)));
+        }
+        if directions.heal {
+            world.sites().for_each(|site| world.heal(&site));
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            let _ = write!(out, "sites, healed\n{}", indented(&Snapshot::of(world).since(&before)));
+        }
+    }
+
+    fn told(&self, ended: &Ended, printed: &Printed, out: &mut String) {
+        let inventory = &self.loaded.checked.inventory;
         for text in printed.0.lock().unwrap().iter() {
             let _ = write!(out, "printed\n{}", indented(text));
         }
@@ -187,17 +262,58 @@ impl Scene {
             Ok(value) => {
                 let _ = write!(out, "value\n{}", indented(&display(value, inventory)));
             }
-            Err(failure) => say(out, failure),
+            Err(failure) => {
+                let said = support::diagnostics(&self.loaded.sources, &failure.diagnostics(inventory));
+                let _ = write!(out, "failure\n{}", indented(&said));
+            }
         }
         let _ = writeln!(out, "status {}", ended.status as u8);
         let _ = write!(out, "summary\n{}", indented(&ended.summary));
-        out.push_str(&Snapshot::requests(world));
-        let _ = write!(out, "sites\n{}", indented(&Snapshot::of(world).since(&before)));
-        if directions.heal {
-            world.sites().for_each(|site| world.heal(&site));
-            tokio::time::sleep(Duration::from_secs(600)).await;
-            let _ = write!(out, "sites, healed\n{}", indented(&Snapshot::of(world).since(&before)));
+    }
+}
+
+/// The journal of a process that dies when it would write one entry too many.
+struct Dying {
+    journal: Arc<MemoryJournal>,
+    most: usize,
+    dead: Notify,
+}
+
+impl Dying {
+    fn dies(&self) -> bool {
+        let dies = self.journal.entries().expect("in memory").len() >= self.most;
+        if dies {
+            self.dead.notify_one();
         }
+        dies
+    }
+}
+
+impl Journal for Dying {
+    fn record(&self, entry: Entry) -> BoxFuture<'_, Result<(), String>> {
+        match self.dies() {
+            true => Box::pin(std::future::pending()),
+            false => self.journal.record(entry),
+        }
+    }
+
+    fn note(&self, entry: Entry) {
+        if !self.dies() {
+            self.journal.note(entry);
+        }
+    }
+
+    fn entries(&self) -> Result<Vec<Entry>, String> {
+        self.journal.entries()
+    }
+}
+
+/// One approval for every runner of a run.
+struct Same(Arc<dyn Approval>);
+
+impl Approval for Same {
+    fn effect<'a>(&'a self, step: &'a Step, effect: &'a PlannedEffect) -> BoxFuture<'a, Result<(), Trouble>> {
+        self.0.effect(step, effect)
     }
 }
 

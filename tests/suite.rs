@@ -38,5 +38,8 @@ mod repl;
 #[path = "suite/simulated.rs"]
 mod simulated;
 
+#[path = "suite/kept.rs"]
+mod kept;
+
 #[path = "suite/docs.rs"]
 mod docs;

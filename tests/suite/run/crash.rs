@@ -5,8 +5,16 @@ use super::scene::{Directions, Scene};
 use crate::support;
 
 /// Programs that are done where nothing happens to them: creations, copies, changes, removals, decisions, transactions.
-const CASES: [&str; 8] =
-    ["either", "copy", "bridged-handle", "ensure-changes", "delete", "atomic-done", "crash-between", "crash-read"];
+const CASES: [&str; 8] = [
+    "either",
+    "copy",
+    "bridged-handle",
+    "ensure-changes",
+    "crash-delete",
+    "atomic-done",
+    "crash-between",
+    "crash-read",
+];
 
 #[test]
 fn a_run_that_dies_at_any_entry_ends_as_if_it_had_not() {

@@ -1,0 +1,249 @@
+//! The journal on disk: cut at any byte, damaged, full, driven twice; and the whole program, killed and resumed, against
+//! simulated sites over sockets.
+
+use edge::run::journal::{Driver, End, Entry, Id, Journal, Memory, Pace, Record, Store};
+use edge_lang::eval::Key;
+use edge_lang::model::{SiteId, SiteSet};
+use edge_lang::span::{FileId, Span};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+fn record() -> Record {
+    Record {
+        title: "p.edge".into(),
+        version: "0".into(),
+        sources: Vec::new(),
+        imports: Vec::new(),
+        library: Vec::new(),
+        base: PathBuf::new(),
+        inventory: String::new(),
+        sites: vec!["A".into(), "B".into()],
+        inputs: Vec::new(),
+        secrets: Vec::new(),
+        plan: None,
+        simulated: false,
+    }
+}
+
+fn printed(n: u32) -> Entry {
+    Entry::Printed { span: Span::new(FileId(0), n as usize, n as usize + 1), order: vec![n] }
+}
+
+fn verdict(n: u32) -> Entry {
+    let key = Key { call: Span::new(FileId(0), n as usize, n as usize + 1), position: vec![n] };
+    Entry::Verdict { of: Id::layer(&key, 0), outcome: Some(SiteSet::of(SiteId(n % 2))) }
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+/// Every entry that was acknowledged before the cut is there, and nothing that was not written.
+#[test]
+fn a_journal_cut_at_any_byte_loses_an_end_and_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(folder.path()).expect("a journal");
+    let run = store.begin("abc", &record(), &["text".into()]).expect("a run");
+    let journal = store.journal(run, Pace::AtOnce).expect("a journal");
+    let wal = folder.path().join("journal.db-wal");
+    let length = || std::fs::metadata(&wal).map_or(0, |m| m.len());
+    let (mut written, mut acknowledged) = (Vec::new(), vec![(length(), 0)]);
+    for n in 0..12 {
+        journal.note(printed(n));
+        written.push(printed(n));
+        if n % 3 == 2 {
+            wait(journal.record(verdict(n))).expect("it is written");
+            written.push(verdict(n));
+            acknowledged.push((length(), written.len()));
+        }
+    }
+    let begun = acknowledged[0].0;
+    let bytes = std::fs::read(&wal).expect("the log");
+    let main = std::fs::read(folder.path().join("journal.db")).expect("the file");
+    let cuts = (begun..=bytes.len() as u64).step_by(97).chain(acknowledged.iter().map(|(at, _)| *at));
+    for cut in cuts {
+        let other = tempfile::tempdir().expect("a folder");
+        std::fs::write(other.path().join("journal.db"), &main).expect("written");
+        std::fs::write(other.path().join("journal.db-wal"), &bytes[..cut as usize]).expect("written");
+        let store = Store::open(other.path()).unwrap_or_else(|e| panic!("cut at {cut}: {e}"));
+        let kept = store.find("abc").unwrap_or_else(|e| panic!("cut at {cut}: {e}"));
+        let read = store.entries(kept.id).unwrap_or_else(|e| panic!("cut at {cut}: {e}"));
+        assert!(written.starts_with(&read), "cut at {cut}: something was invented");
+        let sure = acknowledged.iter().filter(|(at, _)| *at <= cut).map(|(_, n)| *n).max().unwrap_or(0);
+        assert!(read.len() >= sure, "cut at {cut}: {} of {sure} acknowledged entries are there", read.len());
+    }
+}
+
+#[test]
+fn many_that_wait_share_a_sync_and_keep_their_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(folder.path()).expect("a journal");
+    let run = store.begin("abc", &record(), &[]).expect("a run");
+    let journal = store.journal(run, Pace::Gathered).expect("a journal");
+    let all: Vec<Entry> = (0..1_000).map(verdict).collect();
+    let done = wait(futures_util::future::join_all(all.iter().map(|entry| journal.record(entry.clone()))));
+    assert!(done.iter().all(Result::is_ok));
+    assert_eq!(journal.entries().expect("entries"), all);
+}
+
+#[test]
+fn what_is_no_journal_or_a_damaged_one_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("journal.db");
+    std::fs::write(&file, "this is no database, whatever its name may say to whoever opens it".repeat(100))
+        .expect("written");
+    assert!(Store::open(folder.path()).is_err_and(|e| e.message.contains("damaged")));
+    std::fs::remove_file(&file).expect("removed");
+    {
+        let mut store = Store::open(folder.path()).expect("a journal");
+        let run = store.begin("abc", &record(), &["x".repeat(200_000)]).expect("a run");
+        let journal = store.journal(run, Pace::AtOnce).expect("a journal");
+        wait(journal.record(verdict(1))).expect("it is written");
+    }
+    let mut bytes = std::fs::read(&file).expect("the file");
+    let middle = 4096..bytes.len() - 4096;
+    bytes[middle].fill(0xA5);
+    std::fs::write(&file, bytes).expect("written");
+    assert!(Store::open(folder.path()).is_err_and(|e| e.message.contains("damaged")));
+    // A folder that cannot be one.
+    assert!(Store::open(&file).is_err());
+}
+
+#[test]
+fn a_run_has_one_driver() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = Driver::take(folder.path(), "abc").expect("nobody drives it");
+    let second = Driver::take(folder.path(), "abc").expect_err("somebody does");
+    assert!(second.message.contains(&std::process::id().to_string()), "{second}");
+    assert!(Driver::of(folder.path(), "abc").is_some());
+    drop(first);
+    assert_eq!(Driver::of(folder.path(), "abc"), None);
+    Driver::take(folder.path(), "abc").expect("it is free again");
+}
+
+#[test]
+fn an_entry_without_its_beginning_is_no_journal() {
+    let key = Key { call: Span::default(), position: Vec::new() };
+    let sent = Entry::Send { of: Id::layer(&key, 0), site: SiteId(0), memory: Box::new(Memory::default()) };
+    assert!(edge::run::journal::Past::of(&[sent]).is_err());
+    let ended = Entry::Ended { end: End::Done, message: String::new() };
+    assert!(edge::run::journal::Past::of(&[ended]).is_ok_and(|past| past.ended.is_some()));
+}
+
+/// Simulated sites in a process of their own, and a folder in which `edge` runs against them.
+struct Bench {
+    folder: tempfile::TempDir,
+    sites: Child,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = self.sites.kill();
+        let _ = self.sites.wait();
+    }
+}
+
+impl Bench {
+    fn new(program: &str) -> Bench {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+        let site = "{images: [{name: cirros, size: 700}], timings: {build: 1s}}";
+        write("sites.yaml", &format!("sites:\n  A: {site}\n  B: {site}\n"));
+        let named = "site A = openstack(cloud: \"A\")\nsite B = openstack(cloud: \"B\")\n";
+        write("p.edge", &format!("{named}{program}"));
+        let mut sites = Command::new(env!("CARGO_BIN_EXE_edge"))
+            .args(["sim", "sites.yaml", "--clouds", "clouds.yaml"])
+            .current_dir(folder.path())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let lines = BufReader::new(sites.stderr.take().expect("standard error")).lines();
+        let serving = |line: &std::io::Result<String>| line.as_ref().is_ok_and(|l| l.starts_with("serving"));
+        assert!(lines.into_iter().any(|line| serving(&line)), "the sites are served");
+        Bench { folder, sites }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_edge"));
+        command.args(arguments).current_dir(self.path()).env_clear();
+        command.env("OS_CLIENT_CONFIG_FILE", self.path().join("clouds.yaml"));
+        command.env("EDGE_STATE", self.path().join("state")).env("HOME", self.path()).env("WORD", "correct horse");
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn edge(&self, arguments: &[&str]) -> (i32, String) {
+        let Output { status, stdout, stderr } = self.command(arguments).output().expect("it runs");
+        let text = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        (status.code().unwrap_or(-1), text)
+    }
+
+    fn servers(&self) -> usize {
+        let (_, text) = self.edge(&["run", "-o", "json", "-e", SERVERS]);
+        text.matches("\"status\": \"ACTIVE\"").count()
+    }
+}
+
+const SERVERS: &str = "site A = openstack(cloud: \"A\")\nsite B = openstack(cloud: \"B\")\nserver.list() @ A && B";
+const PROGRAM: &str =
+    "network.create(\"lan\") @ A\nserver.create(\"vm\", flavor: \"tiny\", image: \"cirros\") @ A && B\n";
+
+#[test]
+fn killed_at_any_moment_and_resumed_it_is_done_and_nothing_is_doubled() {
+    let bench = Bench::new(PROGRAM);
+    for (round, pause) in [150u64, 400, 700, 1_000, 1_300].into_iter().enumerate() {
+        let mut run = bench.command(&["run", "--yes", "p.edge"]).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_millis(pause));
+        run.kill().expect("it can be killed");
+        run.wait().expect("it is gone");
+        let (_, runs) = bench.edge(&["runs"]);
+        if runs.contains("broken off") {
+            let (status, told) = bench.edge(&["resume", "--yes", "last"]);
+            assert_eq!(status, 0, "round {round}: {told}\n{runs}");
+            assert_eq!(bench.servers(), 2, "round {round}: {told}");
+            let (status, told) = bench.edge(&["undo", "--yes", "last"]);
+            assert_eq!((status, bench.servers()), (0, 0), "round {round}: {told}");
+        }
+    }
+    let (status, told) = bench.edge(&["resume", "--all"]);
+    assert_eq!(status, 0, "{told}");
+    let (_, shown) = bench.edge(&["show", "last"]);
+    assert!(shown.contains("server.create \"vm\""), "{shown}");
+}
+
+#[test]
+fn no_secret_is_in_the_journal() {
+    let program = "input word: Secret\nserver.create(\"vm\", flavor: \"tiny\", image: \"cirros\") @ A\n\
+                   user.create(\"u\", password: word) @ A\nuser.create(\"w\", password: secret(\"WORD\")) @ B\n";
+    let bench = Bench::new(program);
+    let (status, told) = bench.edge(&["run", "--yes", "--var", "word=staple battery", "p.edge"]);
+    assert_eq!(status, 0, "{told}");
+    let mut all = Vec::new();
+    for file in std::fs::read_dir(bench.path().join("state")).expect("the folder") {
+        all.extend(std::fs::read(file.expect("a file").path()).expect("read"));
+    }
+    let has = |text: &str| all.windows(text.len()).any(|window| window == text.as_bytes());
+    // The password of the server, which its site told once, had its place in an entry.
+    assert!(has("server.create") && has("not kept"), "it was this folder");
+    for secret in ["staple battery", "correct horse", "a-secret", "b-secret"] {
+        assert!(!has(secret), "`{secret}` is in the journal");
+    }
+}
+
+#[test]
+fn nothing_is_sent_where_the_journal_cannot_be_written() {
+    let bench = Bench::new(PROGRAM);
+    std::fs::write(bench.path().join("state"), "a file where the folder should be").expect("written");
+    let (status, told) = bench.edge(&["run", "--yes", "p.edge"]);
+    assert_eq!(status, 2, "{told}");
+    assert!(told.contains("E0611") && told.contains("nothing was sent"), "{told}");
+    std::fs::remove_file(bench.path().join("state")).expect("removed");
+    assert_eq!(bench.servers(), 0);
+}

@@ -258,7 +258,7 @@ fn links() {
 /// Codes of the run that no program brings about: what it takes.
 const SPECIAL: [(&str, &str); 4] = [
     ("E0603", "a user who stops the run"),
-    ("E0611", "a journal that cannot be written; that of this version is in memory"),
+    ("E0611", "a journal that cannot be written"),
     ("E0612", "a program that passed the checker, and a library that lacks what it uses"),
     ("E0613", "a rule that the checker knows and the run does not: the checker refuses others first (E0262)"),
 ];

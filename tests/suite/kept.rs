@@ -147,10 +147,14 @@ impl Drop for Bench {
 
 impl Bench {
     fn new(program: &str) -> Bench {
+        Bench::with_faults(program, "")
+    }
+
+    fn with_faults(program: &str, faults: &str) -> Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
         let site = "{images: [{name: cirros, size: 700}], timings: {build: 1s}}";
-        write("sites.yaml", &format!("sites:\n  A: {site}\n  B: {site}\n"));
+        write("sites.yaml", &format!("sites:\n  A: {site}\n  B: {site}\n{faults}"));
         let named = "site A = openstack(cloud: \"A\")\nsite B = openstack(cloud: \"B\")\n";
         write("p.edge", &format!("{named}{program}"));
         let mut sites = Command::new(env!("CARGO_BIN_EXE_edge"))
@@ -245,5 +249,67 @@ fn nothing_is_sent_where_the_journal_cannot_be_written() {
     assert_eq!(status, 2, "{told}");
     assert!(told.contains("E0611") && told.contains("nothing was sent"), "{told}");
     std::fs::remove_file(bench.path().join("state")).expect("removed");
+    assert_eq!(bench.servers(), 0);
+}
+
+const DEFERRED: &str =
+    "server.create(\"vm\", flavor: \"tiny\", image: \"cirros\") @ A && B with { unreachable: defer, timeout: 3s }\n";
+
+#[test]
+fn what_is_deferred_is_paid_when_the_site_is_back() {
+    let bench = Bench::with_faults(DEFERRED, "faults: [{site: B, until: 14s, do: refuse}]\n");
+    let (status, told) = bench.edge(&["run", "--yes", "p.edge"]);
+    assert_eq!(status, 3, "{told}");
+    assert!(told.contains("owed at B: `edge resume"), "{told}");
+    let (_, shown) = bench.edge(&["show", "last"]);
+    assert!(shown.contains("B/server.create:vm"), "{shown}");
+    let (status, told) = bench.edge(&["resume", "--yes", "--watch", "last"]);
+    assert_eq!(status, 0, "{told}");
+    assert_eq!(bench.servers(), 2);
+    assert!(!bench.edge(&["runs"]).1.contains("p.edge"), "it is at its end");
+}
+
+#[test]
+fn a_debt_that_cannot_be_paid_is_given_up_by_name() {
+    let bench = Bench::with_faults(DEFERRED, "faults: [{site: B, do: refuse}]\n");
+    let (status, told) = bench.edge(&["run", "--yes", "p.edge"]);
+    assert_eq!(status, 3, "{told}");
+    let waive = |name: &str| bench.edge(&["resume", "--yes", "last", "--waive", name, "--reason", "it is gone"]);
+    let (status, told) = waive("B/server.delete:vm");
+    assert!(status == 2 && told.contains("nothing is owed of"), "{told}");
+    // Without B there is no outcome left: what is at A goes, and nothing is owed.
+    let (status, told) = waive("B/server.create:vm");
+    assert_eq!(status, 1, "{told}");
+    let (_, shown) = bench.edge(&["show", "last"]);
+    assert!(shown.contains("given up at B: it is gone") && shown.contains("removed again"), "{shown}");
+    assert!(!bench.edge(&["runs"]).1.contains("p.edge"), "it is at its end");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_stops_a_run_and_leaves_it_to_be_resumed() {
+    let bench = Bench::new("server.create(\"vm\", flavor: \"tiny\", image: \"cirros\") @ A && B\n");
+    let run = bench.command(&["run", "--yes", "p.edge"]).spawn().expect("it starts");
+    std::thread::sleep(Duration::from_millis(900));
+    let told = Command::new("kill").args(["-TERM", &run.id().to_string()]).status().expect("kill");
+    assert!(told.success());
+    let ended = run.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(3), "{text}");
+    let (status, told) = bench.edge(&["resume", "--yes", "last"]);
+    assert_eq!((status, bench.servers()), (0, 2), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_is_said_before_anything_is_sent() {
+    let bench = Bench::new(PROGRAM);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" run --yes p.edge", env!("CARGO_BIN_EXE_edge")]);
+    shell.current_dir(bench.path()).env("OS_CLIENT_CONFIG_FILE", bench.path().join("clouds.yaml"));
+    let ended = shell.env("EDGE_STATE", bench.path().join("state")).output().expect("it runs");
+    let text = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(2), "{text}");
+    assert!(text.contains("E0611"), "{text}");
     assert_eq!(bench.servers(), 0);
 }

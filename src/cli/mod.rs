@@ -76,7 +76,7 @@ fn dispatch(arguments: Arguments) -> Status {
         Some(Command::Fmt(a)) => fmt::fmt(a),
         Some(Command::Init(a)) => init::init(workplace, a),
         Some(Command::Sites(a)) => sites::sites(workplace, a),
-        Some(Command::Runs(a)) => show::runs(workplace, a),
+        Some(Command::Runs(a)) => show::runs(&workplace, a),
         Some(Command::Show(a)) => show::show(workplace, a),
         Some(Command::Resume(a)) => resume::resume(workplace, a),
         Some(Command::Undo(a)) => undo::undo(workplace, a),

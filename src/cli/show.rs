@@ -13,9 +13,9 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-pub fn runs(workplace: Workplace, arguments: Runs) -> Status {
+pub fn runs(workplace: &Workplace, arguments: Runs) -> Status {
     let table = || -> Result<Value, Trouble> {
-        let store = recorded::open(&workplace)?;
+        let store = recorded::open(workplace)?;
         let runs = store.runs().map_err(|fault| recorded::unusable(store.folder(), &fault))?;
         let states: Vec<(KeptRun, State)> =
             runs.into_iter().map(|run| (State::of(&store, &run), run)).map(|(state, run)| (run, state)).collect();

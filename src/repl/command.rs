@@ -14,6 +14,7 @@ pub struct Command {
 pub enum Kind {
     Help,
     Sites,
+    Runs,
     Type,
     Plan,
     Outcomes,
@@ -31,9 +32,10 @@ const fn command(name: &'static str, takes: &'static str, kind: Kind, does: &'st
     Command { name, takes, does, kind }
 }
 
-pub static COMMANDS: [Command; 13] = [
+pub static COMMANDS: [Command; 14] = [
     command("help", "", Kind::Help, "this list"),
     command("sites", "", Kind::Sites, "the sites, what they offer, and whether they answer"),
+    command("runs", "", Kind::Runs, "the runs that are not at their end, and what they owe"),
     command("type", "EXPR", Kind::Type, "the type of an expression; nothing is run"),
     command("plan", "ENTRY", Kind::Plan, "what an entry would do; nothing is changed"),
     command("outcomes", "PLACEMENT", Kind::Outcomes, "the smallest sets of sites that satisfy a placement"),

@@ -13,10 +13,10 @@ mod perform;
 mod pipe;
 mod save;
 
-use crate::cli::arguments::{Explain, Output};
+use crate::cli::arguments::{Explain, Output, Runs};
 use crate::cli::load::Trouble;
 use crate::cli::run::{interactive, runtime};
-use crate::cli::{Status, Workplace, doc, explain, output, sites};
+use crate::cli::{Status, Workplace, doc, explain, output, show, sites};
 use command::Kind;
 use dialogue::Dialogue;
 use edge_lang::inventory::Site;
@@ -208,6 +208,10 @@ impl Repl {
                 Status::Done
             }
             Kind::Sites => self.sites(),
+            Kind::Runs => {
+                let open = Runs { all: false, output: Output::Table };
+                show::runs(&self.workplace, open)
+            }
             Kind::Type if rest.is_empty() => needed("the expression"),
             Kind::Plan if rest.is_empty() => needed("the entry"),
             Kind::Outcomes if rest.is_empty() => needed("the placement"),

@@ -3,7 +3,7 @@
 
 use super::effect::{SiteEffect, Times, What};
 use super::event::EventKind;
-use super::journal::{self, Begin, Id, Part};
+use super::journal::{self, Begin, Entry, Id, Part};
 use super::live::{patience, rules};
 use super::pursue::{Ended, Seen, Told, pursue};
 use super::resolve::Copy;
@@ -31,6 +31,7 @@ struct Shared {
     row: Row,
     effect: SiteEffect,
     users: usize,
+    id: Id,
 }
 
 /// A copy, as one of its users holds it.
@@ -39,6 +40,7 @@ pub struct Made {
     pub row: Row,
     key: CopyKey,
     of: Key,
+    id: Id,
 }
 
 impl Copies {
@@ -61,12 +63,15 @@ pub fn copy<'a>(
         let mut held = slot.lock().await;
         if let Some(shared) = held.as_mut() {
             shared.users += 1;
-            return Ok(Made { row: shared.row.clone(), key, of: step.key.clone() });
+            run.journal.note(Entry::Uses { of: shared.id.clone(), by: step.key.clone() });
+            return Ok(Made { row: shared.row.clone(), key, of: step.key.clone(), id: shared.id.clone() });
         }
-        let effect = pursued(run, step, &copy, times).await?;
+        let of = copy;
+        let effect = pursued(run, step, &of, times).await?;
         let Some(row) = effect.row().cloned() else { return Err(Trouble::refused("the copy cannot be found")) };
-        *held = Some(Shared { row: row.clone(), effect, users: 1 });
-        Ok(Made { row, key, of: step.key.clone() })
+        let id = id(&step.key, &of);
+        *held = Some(Shared { row: row.clone(), effect, users: 1, id: id.clone() });
+        Ok(Made { row, key, of: step.key.clone(), id })
     })
 }
 
@@ -144,7 +149,8 @@ pub async fn release(run: &Arc<Run>, made: Made) {
     let mut held = slot.lock().await;
     let Some(shared) = held.as_mut() else { return };
     shared.users = shared.users.saturating_sub(1);
-    if shared.users > 0 {
+    // Users of an earlier runner count, too.
+    if shared.users > 0 || run.is_used_beside(&made.id, &made.of) {
         return;
     }
     let (mut pause, mut refusals) = (Duration::from_millis(200), 0);

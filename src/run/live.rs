@@ -142,6 +142,7 @@ impl Host for Live {
                 let names: Vec<&str> = effects.iter().map(|e| self.run.inventory.name(e.atom())).collect();
                 let where_to = edge_lang::model::names::fold(&names);
                 let what = effects.first().map_or_else(String::new, |e| title(e.step(), &self.run.inventory));
+                self.run.note_taken(&key);
                 let left = self.take_back(effects).await;
                 if !left.is_empty() {
                     let mut failure = Failure::new(&codes::NOT_UNDONE, key.call, format!("{what} could not be undone"));

@@ -85,6 +85,8 @@ pub struct Run {
     /// Of a plan: what would be there by now, as far as it is known.
     planned: Mutex<HashMap<(Name, SiteId, String), Option<Fields>>>,
     made: Mutex<HashSet<(SiteId, String)>>,
+    /// Steps that were taken back in this process.
+    taken: Mutex<HashSet<Key>>,
     began: Instant,
     interrupt: watch::Receiver<bool>,
     background: Mutex<JoinSet<()>>,
@@ -152,6 +154,7 @@ impl Run {
             copies: copies::Copies::default(),
             planned: Mutex::default(),
             made: Mutex::default(),
+            taken: Mutex::default(),
             began: Instant::now(),
             interrupt,
             background: Mutex::new(JoinSet::new()),
@@ -293,6 +296,16 @@ impl Run {
         let mut all = SiteSet::new();
         self.open().values().filter(|o| o.key == *key).for_each(|o| all.add(&o.sites));
         all
+    }
+
+    fn note_taken(&self, key: &Key) {
+        self.taken.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(key.clone());
+    }
+
+    /// Whether a step for which a copy was not made, or an earlier runner's, still needs it.
+    fn is_used_beside(&self, copy: &journal::Id, by: &Key) -> bool {
+        let taken = self.taken.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.past.is_used_beside(copy, |key| key != by && !taken.contains(key))
     }
 
     /// A thing that this run made: its own name is not taken by it.

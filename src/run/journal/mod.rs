@@ -119,6 +119,11 @@ pub enum Entry {
         site: SiteId,
         reason: String,
     },
+    /// A step uses a copy that was made for another: it is not removed as long as one of them stands.
+    Uses {
+        of: Id,
+        by: Key,
+    },
     /// What a read gave, or how a step failed: the program decides by it.
     Answer {
         key: Key,
@@ -178,6 +183,7 @@ impl Entry {
             | Entry::Seen { of, .. }
             | Entry::Failing { of }
             | Entry::Verdict { of, .. }
+            | Entry::Uses { of, .. }
             | Entry::Waived { of, .. } => Some(of),
             Entry::Answer { .. }
             | Entry::Printed { .. }

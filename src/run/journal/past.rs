@@ -30,6 +30,8 @@ pub struct Pursued {
     pub touched: SiteSet,
     /// Debts that the user has waived, and why.
     pub waived: BTreeMap<SiteId, String>,
+    /// Of a copy: the steps for which it was not made, and which use it too.
+    pub users: HashSet<Key>,
 }
 
 impl Past {
@@ -85,6 +87,7 @@ impl Past {
             memories: BTreeMap::new(),
             touched: SiteSet::new(),
             waived: BTreeMap::new(),
+            users: HashSet::new(),
         };
         self.pursuits.insert(of.clone(), pursued);
         Ok(())
@@ -93,6 +96,16 @@ impl Past {
     /// The pursuits of a step, copies for it included.
     pub fn of_step<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = (&'a Id, &'a Pursued)> {
         self.pursuits.iter().filter(move |(id, _)| id.key == *key)
+    }
+
+    /// Whether a step that counts uses a copy, and stands.
+    pub fn is_used_beside(&self, copy: &Id, counts: impl Fn(&Key) -> bool) -> bool {
+        let Some(pursued) = self.pursuits.get(copy) else { return false };
+        let stands = |key: &Key| {
+            let own = self.of_step(key).filter(|(id, _)| matches!(id.part, super::Part::Layer(_)));
+            own.into_iter().any(|(_, p)| !p.pursuit.is_failing() && p.begin.source.is_none() && !p.is_taken_back())
+        };
+        pursued.users.iter().chain([&copy.key]).any(|key| counts(key) && stands(key))
     }
 
     /// Whether other steps began after it.
@@ -131,6 +144,9 @@ impl Pursued {
             Entry::Seen { site, memory, .. } => {
                 self.memories.insert(*site, (**memory).clone());
             }
+            Entry::Uses { by, .. } => {
+                self.users.insert(by.clone());
+            }
             Entry::Waived { site, reason, .. } => {
                 self.touched.remove(*site);
                 self.waived.insert(*site, reason.clone());
@@ -164,6 +180,12 @@ impl Pursued {
             matches!(state, Some(Undoing | Lost | Again | Stuck))
         };
         self.touched.iter().filter(leaving).collect()
+    }
+
+    /// Whether all of its outcome was removed again.
+    fn is_taken_back(&self) -> bool {
+        let gone = |site: SiteId| self.pursuit.belief(site).is_some_and(|b| b.state.is_closed());
+        self.pursuit.outcome().is_some_and(|outcome| outcome.iter().all(gone))
     }
 
     /// Where it is still to be sent, if it goes as it is aimed at.

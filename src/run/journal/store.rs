@@ -223,8 +223,12 @@ impl Store {
         let values = params![name, now(), text];
         transaction.execute("INSERT INTO runs (name, began, record) VALUES (?1, ?2, ?3)", values)?;
         let id = transaction.last_insert_rowid();
-        forget_old(&transaction)?;
+        let forgotten = forget_old(&transaction)?;
         transaction.commit()?;
+        for name in forgotten {
+            // Nobody drives a run that is over; a lock that stays is an empty file.
+            let _ = std::fs::remove_file(self.folder.join(format!("{name}.lock")));
+        }
         Ok(id)
     }
 
@@ -291,18 +295,19 @@ impl Store {
 }
 
 /// Of the runs that are settled the newest are kept, and the texts that some run needs.
-fn forget_old(connection: &Connection) -> rusqlite::Result<()> {
-    let gone = connection.execute(
-        "DELETE FROM runs WHERE settled AND id NOT IN (SELECT id FROM runs WHERE settled ORDER BY id DESC LIMIT ?1)",
-        [ENDED_RUNS],
+fn forget_old(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut query = connection.prepare(
+        "DELETE FROM runs WHERE settled AND id NOT IN (SELECT id FROM runs WHERE settled ORDER BY id DESC LIMIT ?1)
+         RETURNING name",
     )?;
-    if gone > 0 {
+    let gone: Vec<String> = query.query_map([ENDED_RUNS], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    if !gone.is_empty() {
         connection.execute(
             "DELETE FROM texts WHERE NOT EXISTS (SELECT 1 FROM runs WHERE instr(record, texts.hash) > 0)",
             [],
         )?;
     }
-    Ok(())
+    Ok(gone)
 }
 
 fn private_folder(folder: &Path) -> Result<(), Fault> {

@@ -158,6 +158,10 @@ fn waits_at(step: &Step) -> Option<SiteSet> {
         sites.insert(handle.site);
         return Some(sites);
     }
+    // What cannot be undone waits until the thing is settled: if that fails, what used it has to go first.
+    if step.kind == StepKind::Final && about.is_some_and(rows::is_pending) {
+        return Some(step.placement.sites());
+    }
     let unknown = |value: &Value| matches!(value, Value::Unknown(_));
     step.arguments.values().any(unknown).then(|| step.placement.sites())
 }
@@ -209,7 +213,7 @@ pub(super) fn waiting(run: &Run, step: &Step) -> Option<Value> {
         false => sites.clone(),
     };
     let at = sites.iter().map(|s| run.inventory.instance(s, &step.service).unwrap_or(s)).collect();
-    run.owe(run.debtor(), Owed { key: step.key.clone(), title, sites, at, due: Due::Deferred });
+    run.owe(run.debtor(), Owed { key: step.key.clone(), title, sites, at, there: SiteSet::new(), due: Due::Deferred });
     Some(pending::value(run, step, &aim, |_| None, &BTreeMap::new()))
 }
 

@@ -83,7 +83,10 @@ pub async fn perform(
     if patience.unreachable == Unreachable::Defer && !answered && !run.is_interrupted() {
         let at = lost.iter().map(|s| run.inventory.instance(s, &step.service).unwrap_or(s)).collect();
         run.events.emit(Some(&step.key), EventKind::Deferred { sites: lost.clone() });
-        run.owe(debtor, Owed { key: step.key.clone(), title, sites: lost, at, due: Due::Deferred });
+        run.owe(
+            debtor,
+            Owed { key: step.key.clone(), title, sites: lost, at, there: SiteSet::new(), due: Due::Deferred },
+        );
         let done = Pursued { effects, ..Pursued::default() };
         return Ok(rows::value(run, step, &[done]));
     }

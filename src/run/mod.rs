@@ -109,6 +109,8 @@ pub struct Owed {
     pub sites: SiteSet,
     /// The sites whose service instances those are.
     pub at: SiteSet,
+    /// Of what is deferred: where it is there already, under no verdict yet.
+    pub there: SiteSet,
     pub due: Due,
 }
 

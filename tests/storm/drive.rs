@@ -283,7 +283,7 @@ async fn weather(case: &Case, text: String, program: &Program, inventory: &Arc<I
         let steps = ear.steps.lock().unwrap_or_else(PoisonError::into_inner);
         for debt in &ended.owed {
             if let Some(Heard::Make(at)) = steps.get(&debt.key) {
-                owed[*at] |= mask(&debt.sites);
+                owed[*at] |= mask(&debt.sites) | mask(&debt.there);
             }
         }
     }

@@ -117,12 +117,20 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 Due::Deferred
             }
         };
-        self.owe_at(sites, due);
+        let there = match due {
+            Due::Deferred => self.owed().difference(&sites),
+            _ => SiteSet::new(),
+        };
+        self.owe_all(sites, there, due);
     }
 
     fn owe_at(&self, sites: SiteSet, due: Due) {
+        self.owe_all(sites, SiteSet::new(), due);
+    }
+
+    fn owe_all(&self, sites: SiteSet, there: SiteSet, due: Due) {
         let at = sites.iter().map(|site| self.effects.get(&site).map_or(site, Effect::at)).collect();
-        let owed = Owed { key: self.id.key.clone(), title: self.title.clone(), sites, at, due };
+        let owed = Owed { key: self.id.key.clone(), title: self.title.clone(), sites, at, there, due };
         self.run.owe(self.debtor, owed);
     }
 

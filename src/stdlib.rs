@@ -11,6 +11,11 @@ pub static TEXTS: &[(&str, &str)] = &[
     ("stdlib/openstack/image.edge", include_str!("../stdlib/openstack/image.edge")),
     ("stdlib/openstack/compute.edge", include_str!("../stdlib/openstack/compute.edge")),
     ("stdlib/openstack/network.edge", include_str!("../stdlib/openstack/network.edge")),
+    ("stdlib/kubernetes/kubernetes.edge", include_str!("../stdlib/kubernetes/kubernetes.edge")),
+    ("stdlib/kubernetes/core.edge", include_str!("../stdlib/kubernetes/core.edge")),
+    ("stdlib/kubernetes/apps.edge", include_str!("../stdlib/kubernetes/apps.edge")),
+    ("stdlib/kubernetes/batch.edge", include_str!("../stdlib/kubernetes/batch.edge")),
+    ("stdlib/kubernetes/more.edge", include_str!("../stdlib/kubernetes/more.edge")),
 ];
 
 /// Adds the library's texts to `sources` and compiles them, together with the services that the given files of

@@ -221,6 +221,8 @@ impl PlannedStep {
         for (parameter, value) in &step.arguments {
             if let Value::Unknown(what) = value {
                 unknown.push(format!("{parameter}: {}", what.what));
+            } else if step.document.as_ref().is_some_and(|d| d.param == *parameter) {
+                // What it says is not shown: the changes are.
             } else if parameter.as_ref() != named {
                 arguments.push(argument_text(parameter, value, inventory));
             }
@@ -241,9 +243,12 @@ impl PlannedStep {
             key: step.key.clone(),
             kind: step.kind,
             service: step.service.to_string(),
-            resource: step.resource.to_string(),
+            resource: step.document.as_ref().map_or(step.resource.to_string(), |d| d.kind.to_string()),
             operation: step.operation.to_string(),
-            name: step.arguments.get(named).and_then(name_of),
+            name: match &step.document {
+                Some(document) => Some(document.name.to_string()),
+                None => step.arguments.get(named).and_then(name_of),
+            },
             arguments,
             placement: step.placement.display(|site| inventory.name(site).to_owned()).to_string(),
             aimed,

@@ -258,9 +258,22 @@ pub struct Operation {
     pub single: bool,
     /// The highest version that the given parameters ask for.
     pub since: Option<Version>,
+    /// Its documents go where their groups are.
+    pub documents: Option<Arc<Documents>>,
     /// Resource services that the arguments refer to, for lookups and bridges: (parameter, service).
     pub dependencies: Vec<(Name, Name)>,
     pub span: Span,
+}
+
+/// An operation of which each document is an effect of its own.
+#[derive(Debug, Clone)]
+pub struct Documents {
+    /// The parameter that they are given by.
+    pub param: Name,
+    /// The group of each service, and the service.
+    pub services: Vec<(Name, Name)>,
+    /// The kinds that come first, in this order.
+    pub order: Vec<String>,
 }
 
 #[derive(Debug, Clone)]

@@ -93,7 +93,7 @@ impl Node {
 /// The first document; an empty file is null.
 pub fn parse(text: &str) -> Result<Node, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0 };
+    let mut reader = Reader::new(text, resolve);
     loop {
         match reader.next()? {
             (Event::StreamEnd, span) => return Ok(Node { line: span.start.line(), kind: Kind::Null }),
@@ -111,6 +111,22 @@ pub fn parse(text: &str) -> Result<Node, YamlError> {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Every document of a text that describes things for Kubernetes, as kubectl reads it; one without anything is null.
+pub fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
+    let mut reader = Reader::new(text.strip_prefix('\u{feff}').unwrap_or(text), resolve_as_kubectl);
+    let mut all = Vec::new();
+    loop {
+        match reader.next()? {
+            (Event::StreamEnd, _) => return Ok(all),
+            (Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing, _) => {
+                // An alias does not reach into another document.
+                reader.anchors.clear();
+            }
+            (event, span) => all.push(reader.node(event, span, 0)?),
         }
     }
 }
@@ -139,6 +155,8 @@ struct Reader<'a> {
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     anchors: HashMap<usize, (Node, usize)>,
     nodes: usize,
+    /// What a plain scalar is.
+    resolve: fn(&str) -> Kind,
 }
 
 fn error(line: usize, message: impl Into<String>) -> YamlError {
@@ -146,6 +164,10 @@ fn error(line: usize, message: impl Into<String>) -> YamlError {
 }
 
 impl<'a> Reader<'a> {
+    fn new(text: &'a str, resolve: fn(&str) -> Kind) -> Reader<'a> {
+        Reader { parser: Parser::new_from_str(text), anchors: HashMap::new(), nodes: 0, resolve }
+    }
+
     fn next(&mut self) -> Result<(Event<'a>, Span), YamlError> {
         match self.parser.next_event() {
             Some(Ok(next)) => Ok(next),
@@ -178,8 +200,8 @@ impl<'a> Reader<'a> {
                 let plain = matches!(style, ScalarStyle::Plain);
                 let kind = match tag.as_ref().map(|t| t.suffix.as_str()) {
                     Some("str") => Kind::Text(text.into_owned()),
-                    Some(_) => resolve(&text),
-                    None if plain => resolve(&text),
+                    Some(_) => (self.resolve)(&text),
+                    None if plain => (self.resolve)(&text),
                     None => Kind::Text(text.into_owned()),
                 };
                 (anchor, kind)
@@ -277,6 +299,22 @@ fn resolve(text: &str) -> Kind {
     match float(text) {
         Some(value) => Kind::Float(value),
         None => Kind::Text(text.to_string()),
+    }
+}
+
+/// The same, but for `1:30` and `8080:80`, which are texts, and `1e3`, which is a number.
+fn resolve_as_kubectl(text: &str) -> Kind {
+    if text.contains(':') {
+        return Kind::Text(text.to_string());
+    }
+    match resolve(text) {
+        Kind::Text(text) if text.starts_with(|c: char| c.is_ascii_digit()) && text.contains(['e', 'E']) => {
+            match text.parse::<f64>() {
+                Ok(number) if number.is_finite() => Kind::Float(number),
+                _ => Kind::Text(text),
+            }
+        }
+        other => other,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::drivers::Upload;
 use edge_lang::eval::Key;
 use edge_lang::library::expr::Expr;
 use edge_lang::library::render::{self, Asked, Fields, Reading, Row, Scope as Known};
-use edge_lang::library::{AnswerKind, BodyTemplate, FailedWhen, Instruction, Method, Op, Resource, Template};
+use edge_lang::library::{AnswerKind, BodyTemplate, FailedWhen, Instruction, Method, Op, Request, Resource, Template};
 use edge_lang::model::SiteId;
 use edge_lang::types::Name;
 use serde_json::Value as Json;
@@ -67,6 +67,8 @@ pub struct Body<'a> {
 #[derive(Default)]
 pub struct Waits<'a> {
     ready: Option<&'a Expr>,
+    /// As the resource that describes its kind says.
+    like_kind: bool,
     failed: Option<&'a FailedWhen>,
     follow: Vec<(&'a Name, &'a Template)>,
 }
@@ -126,6 +128,7 @@ impl<'a> Body<'a> {
                 Instruction::Follow { name, template } => self.waits.follow.push((name, template)),
                 Instruction::WaitUntil(until) => self.poll(Some(until)).await?,
                 Instruction::Ready(ready) => self.waits.ready = Some(ready),
+                Instruction::ReadyLike => self.waits.like_kind = true,
                 Instruction::Failed(failed) => self.waits.failed = Some(failed),
                 Instruction::Answer(answer) => self.take_answer(answer)?,
                 Instruction::Call { op, args, .. } => Box::pin(self.call(op, args)).await?,
@@ -141,11 +144,32 @@ impl<'a> Body<'a> {
             self.waits.ready = resource.ready.as_ref();
             self.waits.failed = self.waits.failed.or(resource.failed.as_ref());
         }
+        if self.waits.like_kind {
+            return self.settle_like_kind().await;
+        }
         let ready = self.waits.ready;
         if ready.is_none() && self.waits.failed.is_none() {
             return self.refresh().await;
         }
         self.poll(ready).await
+    }
+
+    /// Of what may be of any kind: waits as the resource that describes this kind would, if there is one.
+    async fn settle_like_kind(&mut self) -> Result<(), Stop> {
+        let own = self.target;
+        let row = self.known.row.clone();
+        if let Some(described) = own.0.described(&self.known.row)
+            && described.ready.is_some()
+        {
+            self.target = (own.0, described);
+            self.waits.ready = described.ready.as_ref();
+            self.waits.failed = described.failed.as_ref();
+            let settled = self.poll(self.waits.ready).await;
+            self.target = own;
+            settled?;
+        }
+        self.known.row = row;
+        self.refresh().await
     }
 
     fn returns_target(&self) -> bool {
@@ -155,7 +179,22 @@ impl<'a> Body<'a> {
             .is_some_and(|t| matches!(t.present(), Type::Handle(r) if *r == self.target.1.name))
     }
 
+    /// Once, or once for each item.
     async fn send(&mut self, template: &'a Template) -> Result<(), Stop> {
+        match render::items(template, &self.known).map_err(|e| self.stopped(e.into()))? {
+            None => self.send_one(template).await,
+            Some(items) => {
+                for item in items {
+                    self.known.it = Some(item);
+                    self.send_one(template).await?;
+                }
+                self.known.it = None;
+                Ok(())
+            }
+        }
+    }
+
+    async fn send_one(&mut self, template: &'a Template) -> Result<(), Stop> {
         let makes = self.makes();
         if makes && self.resumed && !self.begun {
             // This is the request that made it.
@@ -169,16 +208,25 @@ impl<'a> Body<'a> {
         }
         let mut pause = Duration::from_secs(1);
         let mut stale = 0;
+        // Sent instead, once: the same, over the objections of our own kind.
+        let mut insisted: Option<Request> = None;
+        let mut insists = template.insist.is_some();
         loop {
-            let mut request =
-                render::render(self.instance.service(), template, &self.known).map_err(|e| self.stopped(e.into()))?;
+            let again = insisted.is_some();
+            let mut request = match insisted.take() {
+                Some(request) => request,
+                None => render::render(self.instance.service(), template, &self.known)
+                    .map_err(|e| self.stopped(e.into()))?,
+            };
             if makes
                 && !self.begun
+                && !again
                 && let Some(marker) = &self.marker
                 && let Some(mark) = render::mark_for(self.resource, self.instance.offered())
             {
                 render::place_marker(&mut request, self.resource, mark, marker).map_err(|e| self.stopped(e.into()))?;
             }
+            let sent = insists.then(|| request.clone());
             let upload = self.upload(template).await.map_err(|t| self.stopped(t))?;
             let what = format!("{} {}", request.method.text(), request.path);
             self.emit(EventKind::Sent { site: self.site, what });
@@ -215,8 +263,21 @@ impl<'a> Body<'a> {
                 AnswerKind::Stale if stale < 5 => {
                     stale += 1;
                     self.refresh().await?;
-                    self.known.before = Some(self.known.row.clone());
+                    // What is taken back goes back to what was before the change.
+                    if self.op.is_some() {
+                        self.known.before = Some(self.known.row.clone());
+                    }
                 }
+                AnswerKind::Conflict if insists => {
+                    insists = false;
+                    let objecting = render::objecting(&said.complaint.message);
+                    let more = sent.map(|s| render::insistence(template, &s, &objecting, &self.known)).transpose();
+                    insisted = more.map_err(|e| self.stopped(e.into()))?.flatten();
+                    if insisted.is_none() {
+                        return Err(self.stopped(self.of_conflict(said)));
+                    }
+                }
+                AnswerKind::Conflict => return Err(self.stopped(self.of_conflict(said))),
                 AnswerKind::Unknown => {
                     self.begun = true;
                     return Err(self.stopped(said.trouble()));
@@ -239,6 +300,13 @@ impl<'a> Body<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Somebody else manages it: who, and how it is taken over all the same.
+    fn of_conflict(&self, said: Said) -> Trouble {
+        let trouble = said.trouble();
+        let force = self.op.is_some_and(|op| op.params.iter().any(|p| &*p.name == "force"));
+        if force { trouble.help("`force: true` takes it over") } else { trouble }
     }
 
     /// Whether the operation makes the thing that its first request asks for.

@@ -1,7 +1,8 @@
 //! Files and secrets that a program names. Paths are relative to the program's own folder.
 
 use super::codes;
-use edge_lang::eval::{Failure, MOST_TEXT, Secret};
+use crate::config::yaml::{self, Node};
+use edge_lang::eval::{Failure, MOST_TEXT, Secret, Value};
 use edge_lang::span::Span;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -62,6 +63,33 @@ impl Files {
             return failure;
         }
         failure.help(format!("paths are relative to the program's folder, `{}`", self.base.display()))
+    }
+}
+
+/// The documents of a YAML text, as kubectl reads them: `---` between them, numbers and truths as YAML 1.1 has them.
+pub fn documents(text: &str, span: Span) -> Result<Vec<Value>, Failure> {
+    let read = yaml::documents(text).map_err(|wrong| {
+        let message = format!("this is no YAML: line {}: {}", wrong.line, wrong.message);
+        Failure::new(&edge_lang::eval::codes::BAD_DOCUMENT, span, message)
+    })?;
+    Ok(read.into_iter().map(value).collect())
+}
+
+/// Depth is bounded by the reader.
+fn value(node: Node) -> Value {
+    match node.kind {
+        yaml::Kind::Null => Value::Null,
+        yaml::Kind::Bool(b) => Value::Bool(b),
+        yaml::Kind::Int(digits) => match digits.parse() {
+            Ok(n) => Value::Int(n),
+            Err(_) => digits.parse().map_or_else(|_| Value::String(digits.as_str().into()), Value::Float),
+        },
+        yaml::Kind::Float(n) => Value::Float(n),
+        yaml::Kind::Text(text) => Value::String(text.into()),
+        yaml::Kind::List(items) => Value::List(Arc::new(items.into_iter().map(value).collect())),
+        yaml::Kind::Map(map) => {
+            Value::Record(Arc::new(map.into_iter().map(|(key, node)| (key.into(), value(node))).collect()))
+        }
     }
 }
 

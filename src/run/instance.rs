@@ -96,6 +96,12 @@ impl Instance {
         })
     }
 
+    /// Of a thing that may be of any kind: the resource that describes its kind, if one does.
+    pub fn described<'a>(&'a self, row: &Fields) -> Option<&'a Resource> {
+        let text = |name: &str| row.get(name).and_then(Json::as_str);
+        self.library.described_kind(&self.stack, text("api")?, text("kind")?)
+    }
+
     pub fn offered(&self) -> Option<(Version, Version)> {
         self.offered
     }

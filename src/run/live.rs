@@ -182,6 +182,10 @@ impl Host for Live {
         Ok(text)
     }
 
+    fn documents(&self, text: &str, span: Span) -> Result<Vec<Value>, Failure> {
+        super::files::documents(text, span)
+    }
+
     fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure> {
         self.files.secret(name, span)
     }
@@ -262,6 +266,9 @@ pub fn any_resource<'a>(run: &'a Run, step: &Step) -> Option<&'a Resource> {
 
 /// `server.create "vm"`.
 pub fn title(step: &Step, inventory: &Inventory) -> String {
+    if let Some(document) = &step.document {
+        return format!("{} of {} {:?}", step.operation, document.kind, document.name);
+    }
     let name = step.arguments.get("name").or_else(|| step.subject.as_ref().and_then(|s| step.arguments.get(s)));
     let name = match name {
         Some(Value::String(text)) => format!(" {text:?}"),

@@ -29,6 +29,8 @@ pub mod planning;
 mod prefer;
 mod pursue;
 mod read;
+mod refer;
+mod rehearse;
 mod remove;
 mod replay;
 mod resolve;

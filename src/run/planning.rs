@@ -7,17 +7,18 @@ use super::abreast::{self, abreast};
 use super::effect::with_article;
 use super::instance::Instance;
 use super::live::{prepared, times};
+use super::rehearse::Tried;
 use super::resolve::{self, Spot};
 use super::trouble::{Kind, Trouble};
-use super::{Run, codes, copying, guards, pending, planned, read, rows};
-use edge_lang::eval::{Failure, Host, Key, Place, Secret, Step, StepKind, Unknown, Value};
+use super::{Run, codes, copying, effect, guards, pending, planned, read, refer, rehearse, rows};
+use edge_lang::eval::{Document, Failure, Host, Key, Place, Secret, Step, StepKind, Unknown, Value, unsettled};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::plan::{Action, Plan, PlannedEffect};
 use edge_lang::span::Span;
 use futures_util::future::BoxFuture;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Planning {
     files: super::files::Files,
     plan: Mutex<Plan>,
     guards: guards::Guards,
+    /// Sites where a document makes something.
+    brought: Mutex<HashSet<SiteId>>,
 }
 
 /// What a step would do at a site.
@@ -33,7 +36,7 @@ type Looked = Result<Vec<PlannedEffect>, Trouble>;
 
 impl Planning {
     pub fn new(run: Arc<Run>, files: super::files::Files, guards: &guards::Guards) -> Planning {
-        Planning { run, files, plan: Mutex::default(), guards: guards.anew() }
+        Planning { run, files, plan: Mutex::default(), guards: guards.anew(), brought: Mutex::default() }
     }
 
     pub fn into_plan(self) -> Plan {
@@ -151,7 +154,7 @@ impl Planning {
     }
 
     fn within_limits(&self, step: &Step, effects: Vec<PlannedEffect>) -> Looked {
-        for effect in effects.iter().filter(|e| e.resource == *step.resource && e.action.changes()) {
+        for effect in effects.iter().filter(|e| !matches!(e.action, Action::Copy { .. }) && e.action.changes()) {
             self.guards.count(step, effect, &self.run.inventory)?;
         }
         Ok(effects)
@@ -228,6 +231,9 @@ impl Planning {
             .collect();
         let args: Fields =
             resolved.all.iter().filter_map(|(n, a)| Some((n.clone(), resolve::ready(a.clone()).ok()?))).collect();
+        if let Some(document) = &step.document {
+            return self.document(spot, &instance, resource, op, document, args).await;
+        }
         let given = |name: &str| step.arguments.contains_key(name);
         render::version_for_write(instance.service(), resource, op, given, instance.offered())?;
         let by = resource.named.as_ref().and_then(|n| n.by.first());
@@ -292,7 +298,89 @@ impl Planning {
                 run.plan_name(&copy.resource, copy.to, name, copy.row.fields.clone());
             }
         }
+        let mut copies = copies;
+        if own.action == Action::Create && op.creates(&resource.name) == Some(&resource.name) {
+            let mut known = Known { args: args.clone(), ..instance.known() };
+            render::fill_defaults(&op.params, &mut known)?;
+            copies.extend(self.referred(spot, &instance, resource, op, &known).await?);
+        }
         Ok(copies.into_iter().chain([own]).collect())
+    }
+
+    /// What a request refers to and has to be copied for it.
+    async fn referred(
+        &self,
+        spot: Spot<'_>,
+        instance: &Instance,
+        resource: &edge_lang::library::Resource,
+        op: &edge_lang::library::Op,
+        known: &Known,
+    ) -> Looked {
+        let missing = refer::missing(spot, instance, resource, op, known).await?;
+        let planned = missing.into_iter().map(|(_, copy)| {
+            let action = Action::Copy { from: copy.from, size: copy.size() };
+            if let Some(name) = copy.name() {
+                self.run.plan_name(&copy.resource, copy.to, name, copy.row.fields.clone());
+            }
+            PlannedEffect::new(spot.atom, action, copy.resource.to_string(), copy.name().map(str::to_string))
+        });
+        Ok(planned.collect())
+    }
+
+    /// What a document would make, or change of what is there: the site is asked to try it.
+    async fn document(
+        &self,
+        spot: Spot<'_>,
+        instance: &Instance,
+        resource: &edge_lang::library::Resource,
+        op: &edge_lang::library::Op,
+        document: &Document,
+        args: Fields,
+    ) -> Looked {
+        let effect =
+            |action| PlannedEffect::new(spot.atom, action, document.kind.to_string(), Some(document.name.to_string()));
+        let said = args.get(&document.param).cloned().unwrap_or_default();
+        let identity = rehearse::identity(resource, &said)?;
+        let marker = effect::document::marker(&document.kind, &document.name, &said);
+        let mut known =
+            Known { args, row: identity.clone(), marker: Some(render::marker_text(&marker)), ..instance.known() };
+        render::fill_defaults(&op.params, &mut known)?;
+        // Something that an earlier step brings may be what the site does not know yet: a kind, a namespace.
+        let brought = self.brought_at(spot.at);
+        let mut copies = Vec::new();
+        let action = match instance.read(resource, identity, Fields::new()).await {
+            Err(trouble) if trouble.kind == Kind::Refused && brought => Action::Create,
+            Err(trouble) => return Err(trouble),
+            Ok(now) => {
+                copies = self.referred(spot, instance, resource, op, &known).await?;
+                let unknown = spot.step.arguments_at(spot.atom).get(&document.param).and_then(unsettled);
+                let tried = match unknown {
+                    // What is not known yet cannot be tried.
+                    Some(_) => Tried::Untried,
+                    None => rehearse::attempt(instance, resource, op, known, now.as_ref().map(|r| &r.fields)).await?,
+                };
+                match (now.is_some(), tried) {
+                    (_, Tried::Lacking(trouble)) if !brought => return Err(trouble),
+                    (false, _) | (true, Tried::Lacking(_)) => Action::Create,
+                    (true, Tried::Would(fields)) if fields.is_empty() => Action::AlreadyThere,
+                    (true, Tried::Would(fields)) => Action::Change { fields },
+                    (true, Tried::Untried) => Action::Act { operation: op.name.to_string(), last: op.is_final() },
+                }
+            }
+        };
+        if action == Action::Create {
+            self.note_brought(spot.at);
+        }
+        copies.push(effect(action));
+        Ok(copies)
+    }
+
+    fn brought_at(&self, site: SiteId) -> bool {
+        self.brought.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&site)
+    }
+
+    fn note_brought(&self, site: SiteId) {
+        self.brought.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(site);
     }
 
     fn ensured(
@@ -399,6 +487,10 @@ impl Host for Planning {
 
     fn read(&self, path: &str, span: Span) -> Result<Arc<str>, Failure> {
         self.files.read(path, span)
+    }
+
+    fn documents(&self, text: &str, span: Span) -> Result<Vec<Value>, Failure> {
+        super::files::documents(text, span)
     }
 
     fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure> {

@@ -141,9 +141,20 @@ async fn argument(spot: Spot<'_>, ty: &Type, value: &Value) -> Result<Argument, 
             }
             Ok(Argument::Many(many))
         }
-        (_, Value::Secret(secret)) => Ok(Argument::Ready(secret.reveal().into())),
+        // What is sent is what was meant, secrets too.
+        (_, value) if edge_lang::eval::has_secret(value) => Ok(Argument::Ready(revealed(value, spot.run))),
         (_, Value::File(path)) => Ok(Argument::Ready((&**path).into())),
         (_, value) => Ok(Argument::Ready(to_json(value, &spot.run.inventory))),
+    }
+}
+
+/// As it is sent: the one place where secrets are told.
+fn revealed(value: &Value, run: &Run) -> Json {
+    match value {
+        Value::Secret(secret) => secret.reveal().into(),
+        Value::List(items) => items.iter().map(|i| revealed(i, run)).collect(),
+        Value::Record(record) => Json::Object(record.iter().map(|(k, v)| (k.to_string(), revealed(v, run))).collect()),
+        other => to_json(other, &run.inventory),
     }
 }
 
@@ -179,7 +190,7 @@ fn sources(spot: Spot<'_>, service: &str) -> Vec<SiteId> {
     }
 }
 
-async fn named(spot: Spot<'_>, service: &str, resource: &str, text: &str) -> Result<Argument, Trouble> {
+pub async fn named(spot: Spot<'_>, service: &str, resource: &str, text: &str) -> Result<Argument, Trouble> {
     let sources = sources(spot, service);
     if sources.iter().any(|s| spot.run.is_planned(resource, *s, text)) {
         return Ok(Argument::Ready(Json::Null));
@@ -245,6 +256,17 @@ async fn from_row(spot: Spot<'_>, service: &str, resource: &str, from: SiteId, r
     let described = here.resource(resource)?;
     if described.bridge.is_none() {
         return Err(no_bridge(spot, described, from));
+    }
+    if let Some(failed) = described.bridge.as_ref().and_then(|b| b.failed.as_ref()) {
+        let known = edge_lang::library::render::Scope { source: Some(row.fields.clone()), ..here.known() };
+        if edge_lang::library::render::holds(&failed.when, &known)? {
+            let because =
+                failed.because.as_ref().map(|b| edge_lang::library::render::evaluate(b, &known)).transpose()?;
+            let because = because.flatten().and_then(|b| b.as_str().map(|b| format!(": {b}"))).unwrap_or_default();
+            let (at, from) = (spot.run.inventory.name(spot.at), spot.run.inventory.name(from));
+            let name = row.fields.get("name").and_then(Json::as_str).unwrap_or("?");
+            return Err(Trouble::refused(format!("{resource} `{name}` of {from} cannot be brought to {at}{because}")));
+        }
     }
     match bridge::counterpart(&here, described, &row, spot.run.inventory.name(from)).await? {
         Some(same) => Ok(Argument::Ready(record(same))),

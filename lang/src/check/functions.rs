@@ -242,6 +242,7 @@ impl Checker<'_> {
         if let Some((_, written)) = own {
             let mut used: HashSet<Name> = needs.iter().map(|n| n.service.clone()).collect();
             used.extend(needs.iter().flat_map(|n| n.lookups.iter().map(|l| l.service.clone())));
+            used.extend(needs.iter().flat_map(|n| n.instead.iter().cloned()));
             self.unused_entries(written, &used, &format!("`{}`", signature.name));
         }
         let mut only: Vec<(Name, crate::model::SiteId)> = Vec::new();

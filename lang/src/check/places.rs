@@ -2,7 +2,7 @@
 //! knows a resource, who has a label.
 
 use crate::inventory::Inventory;
-use crate::library::Library;
+use crate::library::{Kind, Library};
 use crate::model::SiteSet;
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
@@ -68,10 +68,17 @@ impl Places {
     /// The sites whose stack does not describe a resource.
     pub fn lacking(&mut self, inventory: &Inventory, library: &Library, resource: &Name) -> Arc<SiteSet> {
         let all = || {
+            // What may be of any kind belongs to every service of its stack.
+            let any: Vec<&Name> = library
+                .services
+                .iter()
+                .filter(|s| s.resources.get(resource).is_some_and(|r| r.kind == Some(Kind::Any)))
+                .map(|s| &s.stack)
+                .collect();
             let services: Vec<(&str, &str)> = library
                 .services
                 .iter()
-                .filter(|s| s.resources.contains_key(resource))
+                .filter(|s| s.resources.contains_key(resource) || any.iter().any(|stack| **stack == s.stack))
                 .map(|s| (&*s.stack, &*s.name))
                 .collect();
             let has = |site: &crate::inventory::Site| match &site.composed {

@@ -29,6 +29,8 @@ pub(super) struct Target {
     /// What is looked up by name, in the scope.
     pub lookups: Vec<Lookup>,
     pub unreachable: Option<Unreachable>,
+    /// Services that may say where it goes instead of its own.
+    pub instead: Vec<Name>,
     /// The call of the function that contains it: its name, and where.
     pub call: Option<(Name, Span)>,
 }
@@ -244,8 +246,10 @@ impl Checker<'_> {
     /// Answers a need from a scope, or hands it on to the function around the call. Gives a site where the service is
     /// open and only one site is known.
     pub(super) fn answer_need(&mut self, target: Target, scope: &Arc<KnownScope>) -> Option<SiteId> {
-        let place = scope.place(&target.service).cloned();
-        match place {
+        let place = scope
+            .place(&target.service)
+            .or_else(|| target.instead.iter().find_map(|s| scope.entries.get(s)?.place.as_ref()));
+        match place.cloned() {
             Some(place) => {
                 let unreachable = scope.entry(&target.service).and_then(|e| e.unreachable);
                 let target = Target { unreachable: target.unreachable.or(unreachable), ..target };

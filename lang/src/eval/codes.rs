@@ -29,4 +29,6 @@ crate::codes! {
     READ_PLACEMENT = "E0526" Error "a read that would make something absent";
     FINAL_PLACEMENT = "E0527" Error "a final operation that may end elsewhere";
     ELSEWHERE = "E0528" Error "an operation away from its resource";
+    BAD_DOCUMENT = "E0529" Error "a document that describes nothing";
+    OUT_OF_SCOPE = "E0530" Error "a document whose group has no place";
 }

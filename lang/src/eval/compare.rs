@@ -146,7 +146,7 @@ pub(crate) fn like(text: &str, pattern: &str) -> bool {
 }
 
 /// The first part of a value that is not known yet, planned resources included.
-pub(super) fn unsettled(value: &Value) -> Option<Arc<Unknown>> {
+pub fn unsettled(value: &Value) -> Option<Arc<Unknown>> {
     let mut found = None;
     walk(value, &mut |part| {
         found = match part {
@@ -164,7 +164,7 @@ pub(super) fn unsettled(value: &Value) -> Option<Arc<Unknown>> {
 }
 
 /// A resource is written by its name alone, whatever secrets its fields hold.
-pub(super) fn has_secret(value: &Value) -> bool {
+pub fn has_secret(value: &Value) -> bool {
     match value {
         Value::Handle(_) => false,
         value => walk(value, &mut |part| matches!(part, Value::Secret(_))),

@@ -31,6 +31,8 @@ pub struct Step {
     pub per_site: BTreeMap<SiteId, IndexMap<Name, Value>>,
     /// The parameter whose handle or rows the operation is about; each row of a table is acted on at its own site.
     pub subject: Option<Name>,
+    /// Of a document: what it is.
+    pub document: Option<Document>,
     /// Where it takes effect. For an operation on a handle or on rows: all of their sites.
     pub placement: Placement,
     /// Where dependencies are looked up; a service not mentioned is local to the site of the operation.
@@ -66,6 +68,14 @@ impl Step {
     pub fn changes(&self) -> bool {
         self.kind != StepKind::Read
     }
+}
+
+/// What a document describes, as it says itself. The document is the argument `param`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    pub param: Name,
+    pub kind: Arc<str>,
+    pub name: Arc<str>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -148,6 +158,17 @@ pub trait Host: Send + Sync {
 
     /// Text of a file beside the program, for `read("ops.pub")`. At most `super::MOST_TEXT` bytes.
     fn read(&self, path: &str, span: Span) -> Result<Arc<str>, Failure>;
+
+    /// The documents of a text, in order: YAML where the host reads it, else JSON.
+    fn documents(&self, text: &str, span: Span) -> Result<Vec<Value>, Failure> {
+        match serde_json::from_str(text) {
+            Ok(json) => Ok(vec![super::from_json(json)]),
+            Err(why) => {
+                let message = format!("this is no document: line {}, column {}", why.line(), why.column());
+                Err(Failure::new(&super::codes::BAD_DOCUMENT, span, message))
+            }
+        }
+    }
 
     /// `secret("NAME")`.
     fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure>;

@@ -9,6 +9,7 @@ mod builtin;
 pub mod codes;
 mod compare;
 mod display;
+mod documents;
 mod expression;
 mod failure;
 mod field;
@@ -26,6 +27,7 @@ mod statement;
 mod value;
 
 pub(crate) use compare::like;
+pub use compare::{has_secret, unsettled};
 pub(crate) use display::{argument_text, bytes_text, harmless};
 pub use display::{display, display_table, sites_text};
 pub use failure::*;

@@ -5,7 +5,8 @@ use super::expression::{eval, words};
 use super::machine::{Env, Frame, owed, unknown};
 use super::statement::atomic_policy;
 use super::{
-    Entry, Failure, Key, Policy, Scope, Step, StepKind, Table, Unknown, Value, codes, compare, placement, scope, shape,
+    Entry, Failure, Key, Policy, Scope, Step, StepKind, Table, Unknown, Value, codes, compare, documents, placement,
+    scope, shape,
 };
 use crate::model::{Placement, SiteId, SiteSet};
 use crate::program::{Expr, Operation, PolicyExpr};
@@ -22,6 +23,9 @@ enum Target {
 }
 
 pub(super) async fn perform(env: &Env<'_>, frame: &Frame, op: &Operation, ty: &Type) -> Result<Value, Failure> {
+    if let Some(documents) = &op.documents {
+        return documents::perform(env, frame, op, ty, documents).await;
+    }
     let mut arguments = IndexMap::new();
     let mut local = Vec::new();
     for (name, expr) in &op.args {
@@ -93,6 +97,7 @@ pub(super) async fn perform(env: &Env<'_>, frame: &Frame, op: &Operation, ty: &T
         arguments,
         per_site,
         subject: op.subject.clone(),
+        document: None,
         placement: formula,
         dependencies,
         identity: merged.identity,
@@ -108,7 +113,11 @@ pub(super) async fn perform(env: &Env<'_>, frame: &Frame, op: &Operation, ty: &T
     send(env, step, later).await
 }
 
-async fn policy_of(env: &Env<'_>, frame: &Frame, expr: &PolicyExpr) -> Result<(Policy, Option<Arc<Unknown>>), Failure> {
+pub(super) async fn policy_of(
+    env: &Env<'_>,
+    frame: &Frame,
+    expr: &PolicyExpr,
+) -> Result<(Policy, Option<Arc<Unknown>>), Failure> {
     let (mut parts, mut values) = (Vec::new(), Vec::new());
     shape::policy_parts(expr, &mut parts);
     for part in parts {
@@ -118,7 +127,7 @@ async fn policy_of(env: &Env<'_>, frame: &Frame, expr: &PolicyExpr) -> Result<(P
 }
 
 /// The operation's own `with`, then the service's entry, then the scope's tenant.
-fn full_policy(scope: &Scope, entry: Option<&Entry>, own: &Policy) -> Policy {
+pub(super) fn full_policy(scope: &Scope, entry: Option<&Entry>, own: &Policy) -> Policy {
     let mut policy = match entry {
         Some(entry) => own.over(&entry.policy),
         None => own.clone(),
@@ -218,7 +227,7 @@ async fn local_arguments(
     Ok(per_site)
 }
 
-async fn send(env: &Env<'_>, step: Step, later: Option<Arc<Unknown>>) -> Result<Value, Failure> {
+pub(super) async fn send(env: &Env<'_>, step: Step, later: Option<Arc<Unknown>>) -> Result<Value, Failure> {
     let inventory = env.host().inventory();
     let instance = |site| inventory.instance(site, &step.service).unwrap_or(site);
     let (key, changes) = (step.key.clone(), step.changes());
@@ -255,7 +264,7 @@ async fn send(env: &Env<'_>, step: Step, later: Option<Arc<Unknown>>) -> Result<
 }
 
 /// What an operation gives that has nothing to do: `if any`.
-fn nothing(op: &Operation, ty: &Type) -> Value {
+pub(super) fn nothing(op: &Operation, ty: &Type) -> Value {
     match ty {
         Type::Table(columns) => Value::Table(Arc::new(Table {
             columns: columns.keys().cloned().collect(),

@@ -59,6 +59,10 @@ pub struct Resource {
     pub marks: Vec<Mark>,
     pub fields: IndexMap<Name, Field>,
     pub ignore: Vec<String>,
+    /// Of a resource that may be of any kind: the kinds that come first where several are made at once, in that order.
+    pub order: Vec<String>,
+    /// Where another resource says this one's name, wherever in it that stands: `configMapRef.name`.
+    pub referred_by: Vec<Vec<String>>,
     /// What `ensure` compares and a bridge copies, and which of it cannot be changed.
     pub definition: Vec<Name>,
     pub fixed: Vec<Name>,
@@ -129,8 +133,10 @@ pub struct Field {
     pub before: Option<(Version, Source)>,
     pub since: Option<Version>,
     pub until: Option<Version>,
-    /// Only in the answer of the creation.
+    /// Only in the answer of the creation, or for templates alone: no column, and nothing that is shown.
     pub once: bool,
+    /// The answer has it in base64 (each member of a map).
+    pub base64: bool,
     pub doc: String,
     pub span: Span,
 }
@@ -144,6 +150,8 @@ pub enum Source {
         each: Option<Vec<String>>,
     },
     Header(String),
+    /// All of it, our markers too, but for what `ignore` matches.
+    Whole,
     /// Every top-level key that no field names and `ignore` does not match.
     Rest,
 }
@@ -196,6 +204,14 @@ impl Op {
     }
 }
 
+impl Resource {
+    /// Of what may be of any kind, the parameter that is the thing itself: the first, of type `Any`.
+    pub fn documents<'a>(&self, op: &'a Op) -> Option<&'a Param> {
+        let first = op.params.first().filter(|p| p.ty == Type::Any);
+        first.filter(|_| self.kind == Some(Kind::Any) && !op.read)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Param {
     pub name: Name,
@@ -231,6 +247,8 @@ pub enum Instruction {
     },
     WaitUntil(Expr),
     Ready(Expr),
+    /// `ready like kind`: as the resource that describes this kind says.
+    ReadyLike,
     Failed(FailedWhen),
     /// What the operation gives: a record of fields of the new resource, or a value.
     Answer(Expr),
@@ -276,6 +294,10 @@ pub struct Template {
     /// Sending it twice is as good as once.
     pub repeatable: bool,
     pub rehearse: Option<Expr>,
+    /// `insist query { .. } over "edge*"`: with this query it is sent again where all who object are named so.
+    pub insist: Option<(Expr, String)>,
+    /// Once for each item of this list, which is `it`.
+    pub each: Option<Expr>,
     pub on: Vec<On>,
     pub span: Span,
 }
@@ -336,6 +358,8 @@ pub struct Bridge {
     pub same: Option<Expr>,
     /// Made anew at the target, from the definition.
     pub recreate: bool,
+    /// What cannot be copied, and why not.
+    pub failed: Option<FailedWhen>,
     /// Fields of the definition that a copy does not take over.
     pub ignore: Vec<Name>,
     pub tries: Vec<BridgeTry>,
@@ -361,6 +385,13 @@ impl Library {
     /// The resource of that name, whichever stack describes it; several stacks may, and then agree in their signatures.
     pub fn any_resource(&self, name: &str) -> Option<&Resource> {
         self.services.iter().find_map(|s| s.resources.get(name))
+    }
+
+    /// The resource that describes a kind, of an API such as `apps/v1`: its group is the service's kind; `v1` is `core`.
+    pub fn described_kind(&self, stack: &str, api: &str, kind: &str) -> Option<&Resource> {
+        let group = api.split_once('/').map_or("core", |(group, _)| group);
+        let services = self.services.iter().filter(|s| &*s.stack == stack && s.kind.as_deref() == Some(group));
+        services.flat_map(|s| s.resources.values()).find(|r| matches!(&r.kind, Some(Kind::Named(k)) if k == kind))
     }
 
     pub fn service(&self, stack: &str, name: &str) -> Option<&Service> {

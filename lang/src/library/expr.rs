@@ -114,7 +114,7 @@ pub enum Link {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
-    /// Text to base64.
+    /// Text to base64; of a record each member.
     Base64,
     /// Escapes what a regular expression would read as more than itself.
     Regex,
@@ -132,12 +132,16 @@ pub enum Function {
     FreshSecret,
     /// How many items a list or record has.
     Count,
+    /// A record as a list of `key` and `value`.
+    Entries,
+    /// Two lists as one.
+    Concat,
     /// A record with another laid over it (RFC 7396): records in records are merged, `null` takes a member away.
     Merge,
 }
 
 impl Function {
-    pub const ALL: [(&'static str, Function, usize); 10] = [
+    pub const ALL: [(&'static str, Function, usize); 12] = [
         ("base64", Function::Base64, 1),
         ("regex", Function::Regex, 1),
         ("uuid", Function::Uuid, 1),
@@ -148,6 +152,8 @@ impl Function {
         ("fresh_secret", Function::FreshSecret, 0),
         ("count", Function::Count, 1),
         ("merge", Function::Merge, 2),
+        ("concat", Function::Concat, 2),
+        ("entries", Function::Entries, 1),
     ];
 }
 

@@ -15,6 +15,9 @@ pub struct Operation {
     pub subject: Option<Name>,
     /// Of one site; over several, handles are replicated and tables joined.
     pub result: Type,
+    /// The parameter that is the thing itself, written out as documents: each is an effect of its own, at the service that
+    /// its group is.
+    pub documents: Option<Name>,
     /// Where it says that it may be left: `undo none "why"`. Warned about in `atomic` and before another site is tried.
     pub left: Option<String>,
     pub doc: String,

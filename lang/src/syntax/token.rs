@@ -146,15 +146,15 @@ word_set! {
     /// Words of service descriptions. They are keywords only there, and only where a clause can begin or go on.
     CLAUSE_WORDS is_clause_word
     "add" "answer" "as" "at" "auth" "base" "because" "bridge" "call" "code" "definition" "delete" "errors" "fixed"
-    "follow" "form" "from" "get" "headers" "ignore" "json" "many" "needs" "on" "once" "one" "part" "query" "recreate"
-    "rehearse" "remove" "repeatable" "resource" "send" "shape" "since" "speaks" "stream" "text" "to" "try" "undo"
+    "follow" "form" "from" "get" "headers" "ignore" "insist" "json" "many" "needs" "on" "once" "one" "order" "over" "part"
+    "query" "recreate" "rehearse" "remove" "repeatable" "resource" "send" "shape" "since" "speaks" "stream" "text" "to" "try" "undo"
     "unique" "unless" "until" "when"
 }
 
 word_set! {
     /// A line of a service description that begins with one of these goes on with the one before.
     CONTINUING_WORDS continues_clause
-    "as" "because" "fixed" "form" "headers" "json" "query" "send" "since" "to" "unless"
+    "as" "because" "fixed" "form" "headers" "json" "over" "query" "send" "since" "to" "unless"
 }
 
 word_set! {
@@ -195,6 +195,8 @@ pub static CLAUSE_PAIRS: &[(&str, &str)] = &[
     ("wait", "until"),
     ("unique", "in"),
     ("refers", "to"),
+    ("referred", "by"),
+    ("ready", "like"),
     ("of", "kind"),
 ];
 

@@ -4,6 +4,7 @@
 //! The hard idea: each deed ends in an observation that is true whatever is still under way. Trouble before anything left is
 //! `Unreachable`; after that it is `Silent`, and only a fence and then a probe may say `Absent`.
 
+pub mod document;
 mod probe;
 mod remember;
 mod send;
@@ -18,7 +19,7 @@ use super::journal::{Id, Memory};
 use super::pursue::{Deed, Effect, Seen};
 use super::resolve::{self, Argument, Arguments, Copy, Spot};
 use super::trouble::{Kind, Trouble};
-use super::{Run, bridge, copies};
+use super::{Run, bridge, copies, refer, rehearse};
 use edge_lang::eval::{Step, StepKind};
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::library::{Op, Resource};
@@ -77,6 +78,10 @@ pub struct SiteEffect {
     /// What is there, as last seen.
     row: Option<Row>,
     before: Option<Fields>,
+    /// Of a document: what was there before it is known.
+    seen: bool,
+    /// What it refers to is there.
+    brought: bool,
     /// By this operation, so that undoing it removes it. What was found is left.
     made: bool,
     /// It changed what was there, so that undoing it puts that back.
@@ -139,6 +144,8 @@ impl SiteEffect {
             subject,
             args: None,
             before: None,
+            seen: false,
+            brought: false,
             made: false,
             changed: false,
             making: false,
@@ -210,6 +217,9 @@ impl SiteEffect {
 
     /// What is left in what is made. For `ensure` it is the same in every run: what an earlier run made is adopted.
     fn marker(&self) -> String {
+        if let (Some(document), Some(said)) = (&self.step.document, self.document()) {
+            return document::marker(&document.kind, &document.name, said);
+        }
         match self.what {
             What::Ensure => hashed(&format!("ensure {} {}", self.resource, self.name().unwrap_or_default())),
             _ => self.identity(),
@@ -278,6 +288,28 @@ impl SiteEffect {
         }
     }
 
+    /// What the request refers to by name and is said to be elsewhere comes along.
+    async fn bring_referred(
+        &mut self,
+        instance: &Instance,
+        resource: &Resource,
+        op: &Op,
+        known: &Known,
+    ) -> Result<(), Trouble> {
+        if self.brought || matches!(self.what, What::Bridge(_)) {
+            return Ok(());
+        }
+        let run = self.run.clone();
+        let step = self.step.clone();
+        let spot = Spot { run: &run, step: &step, atom: self.atom, at: self.at, time: self.times.answer };
+        for (step, copy) in refer::missing(spot, instance, resource, op, known).await? {
+            let made = copies::copy(&self.run, &Arc::new(step), copy, self.times).await?;
+            self.copies.push(made);
+        }
+        self.brought = true;
+        Ok(())
+    }
+
     fn known(&self, instance: &Instance, resource: &Resource, op: &Op) -> Result<Known, Trouble> {
         let (args, _) = self.args.clone().unwrap_or_default();
         let identity = self.identity();
@@ -292,6 +324,8 @@ impl SiteEffect {
         };
         if let Some(row) = &self.row {
             known.row = row.fields.clone();
+        } else if let Some(document) = self.document() {
+            known.row = rehearse::identity(resource, document)?;
         }
         known.before = self.before.clone();
         if let (Some(subject), Some(param)) = (&self.subject, op.subject(&resource.name)) {

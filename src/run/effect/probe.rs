@@ -46,7 +46,8 @@ impl SiteEffect {
             let instance = self.open().await?;
             let resource = instance.resource(&self.resource)?;
             let op = operation(resource, &self.operation)?;
-            if self.subject.is_some() || matches!(self.what, What::Ensure) && !self.making {
+            let own = self.subject.is_none() && self.step.document.is_none();
+            if !own || matches!(self.what, What::Ensure) && !self.making {
                 return Ok(self.look().await?.is_some());
             }
             self.arguments(op).await?;
@@ -78,6 +79,9 @@ impl SiteEffect {
         let resource = instance.resource(&self.resource)?;
         let op = operation(resource, &self.operation)?;
         self.arguments(op).await?;
+        if self.step.document.is_some() {
+            return self.look_for_document(&instance, resource, op).await;
+        }
         if matches!(self.what, What::Ensure) && !self.making {
             return self.look_for_ensured(&instance, resource).await;
         }

@@ -33,6 +33,9 @@ impl SiteEffect {
         instance.require(resource).await.map_err(before)?;
         let op = operation(resource, &self.operation).map_err(before)?;
         self.arguments(op).await.map_err(before)?;
+        if self.step.document.is_some() {
+            return self.send_document(&instance, resource, op).await;
+        }
         if matches!(self.what, What::Ensure) {
             if let Some(found) = self.found_by_name(&instance, resource).await.map_err(before)? {
                 return self.change(&instance, resource, found).await;
@@ -62,6 +65,9 @@ impl SiteEffect {
             Some(_) => Action::Create,
             None => Action::Act { operation: op.name.to_string(), last: op.is_final() },
         };
+        if op.creates(&resource.name) == Some(&resource.name) {
+            self.bring_referred(&instance, resource, op, &known).await.map_err(before)?;
+        }
         self.approve(action).await.map_err(before)?;
         // Before the ticket is made, too: nothing is at a site that the journal does not know of.
         let creates = op.creates(&resource.name).is_some();
@@ -70,7 +76,7 @@ impl SiteEffect {
         self.carry_out(&instance, resource, op, known, false).await
     }
 
-    async fn journal_send(&self, memory: Memory) -> Result<(), Stop> {
+    pub(super) async fn journal_send(&self, memory: Memory) -> Result<(), Stop> {
         let entry = Entry::Send { of: self.of.clone(), site: self.atom, memory: Box::new(memory) };
         self.run.journal.record(entry).await.map_err(|e| before(Trouble::refused(format!("the journal: {e}"))))
     }
@@ -116,6 +122,8 @@ impl SiteEffect {
         let (row, made, begun) = (body.row(), body.made, body.begun);
         self.answer = body.answer.take().or(self.answer.take());
         drop(body);
+        // A document about what was there changes it.
+        let made = made && !(self.step.document.is_some() && self.before.is_some());
         self.made |= made;
         self.changed |= begun && !made;
         if let Some((other, name)) = made_elsewhere {
@@ -358,7 +366,11 @@ impl SiteEffect {
             let row = self.subject.as_ref()?;
             Some(row.fields.get("name")?.as_str()?.to_string())
         });
-        let mut effect = PlannedEffect::new(self.atom, action, self.resource.to_string(), name);
+        let (resource, name) = match &self.step.document {
+            Some(document) => (document.kind.to_string(), Some(document.name.to_string())),
+            None => (self.resource.to_string(), name),
+        };
+        let mut effect = PlannedEffect::new(self.atom, action, resource, name);
         if let Some(id) = self.subject.as_ref().and_then(|r| r.id.clone()) {
             effect = effect.id(id);
         }

@@ -32,6 +32,9 @@ pub struct Memory {
     pub made: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub changed: bool,
+    /// Of a document: `before` is what was there, also where it is nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub seen: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Fields>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -20,7 +20,7 @@ pub async fn exercise(cloud: Cloud, transport: Arc<dyn Transport>, image: &str) 
     let library = edge::stdlib::library(&mut Sources::default(), &[]).0;
     let account = render::Account { user_id: Some(account.user_id), project_id: account.project_id };
     let site = Site { session: &*session, library: &library, account };
-    for service in &library.services {
+    for service in library.services.iter().filter(|s| &*s.stack == "openstack") {
         for resource in service.resources.values().filter(|r| r.list.is_some()) {
             site.lists(service, resource).await;
         }

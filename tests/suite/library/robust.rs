@@ -92,6 +92,7 @@ fn all(service: &Service, resource: &Resource, body: &[Instruction], scope: &mut
                 all(service, resource, then, scope);
                 all(service, resource, otherwise, scope);
             }
+            Instruction::ReadyLike => {}
             Instruction::WaitUntil(e) | Instruction::Ready(e) | Instruction::Answer(e) => {
                 let _ = (render::evaluate(e, scope), render::holds(e, scope));
             }

@@ -109,6 +109,7 @@ impl At<'_> {
             source: self.command.get("source").map(|_| self.fields("source")),
             self_path: self.text("self"),
             kind_path: self.text("kind"),
+            api: self.text("api"),
             item: self.command.get("item").cloned(),
             key: self.command.get("key").cloned(),
             value: self.command.get("value").cloned(),
@@ -153,6 +154,7 @@ impl At<'_> {
                 }
                 Instruction::WaitUntil(_) => out += "wait\n",
                 Instruction::Ready(_) => out += "ready\n",
+                Instruction::ReadyLike => out += "ready like its kind\n",
                 Instruction::Failed(_) => out += "failed\n",
                 Instruction::Answer(e) => {
                     let _ = writeln!(out, "answer {}", json(&render::evaluate(e, scope)?));
@@ -171,6 +173,23 @@ impl At<'_> {
     }
 
     fn request(
+        &self,
+        template: &Template,
+        scope: &Scope,
+        mark: Option<&edge_lang::library::Mark>,
+    ) -> Result<String, RenderError> {
+        if let Some(items) = render::items(template, scope)? {
+            let mut out = String::new();
+            for item in items {
+                let scope = Scope { it: Some(item), ..scope.clone() };
+                out += &self.one_request(template, &scope, None)?;
+            }
+            return Ok(out);
+        }
+        self.one_request(template, scope, mark)
+    }
+
+    fn one_request(
         &self,
         template: &Template,
         scope: &Scope,

@@ -104,6 +104,7 @@ impl Checker<'_> {
             params: Vec::new(),
             subject: None,
             result: Type::Handle(resource.name.clone()),
+            documents: None,
             left: None,
             doc: String::new(),
             span: resource.span,

@@ -166,6 +166,7 @@ impl Checker<'_> {
             lookups: dependencies.iter().filter(|d| d.by_name).map(|d| d.lookup.clone()).collect(),
             unreachable: tails.policy.unreachable,
             call: None,
+            instead: self.services_of_documents(of, op),
         };
         let scope = match &tails.scope {
             Some((_, known)) => self.scope.merge(known),
@@ -174,6 +175,8 @@ impl Checker<'_> {
         if !tails.written.is_empty() {
             let mut used: HashSet<Name> = HashSet::from([target.service.clone()]);
             used.extend(dependencies.iter().map(|d| d.lookup.service.clone()));
+            used.extend(target.instead.iter().cloned());
+            used.extend(self.referred(of, op));
             used.extend(op.params.iter().filter(|p| given.args.contains_key(&p.name)).filter_map(|p| p.needs.clone()));
             self.unused_entries(&tails.written, &used, &format!("`{}`", target.title()));
         }
@@ -183,6 +186,7 @@ impl Checker<'_> {
             (None, Some((_, place))) => Some(place.clone()),
             (None, None) => scope.place(&target.service).cloned(),
         };
+        let place = place.or_else(|| self.place_of_documents(&target, &scope));
         target.unreachable = target.unreachable.or_else(|| scope.entry(&target.service).and_then(|e| e.unreachable));
         let place = match place {
             Some(place) => {
@@ -237,6 +241,7 @@ impl Checker<'_> {
         }
         let single = match (&place, by_handle) {
             (_, true) => !matches!(subject.map(|(_, t)| t.ty()), Some(Type::Replicated(_))),
+            _ if op.documents.is_some() => false,
             (Some(place), false) => place.single,
             // In a scope that is not known here: as its value is used; the evaluator asks the placement.
             (None, false) => usage != Usage::Dropped,
@@ -258,11 +263,62 @@ impl Checker<'_> {
             per_site,
             single,
             since,
-            dependencies: dependencies.into_iter().map(|d| (d.param, d.lookup.service)).collect(),
+            documents: op.documents.as_ref().map(|param| Arc::new(self.documents(of, param))),
+            dependencies: dependencies
+                .into_iter()
+                .map(|d| (d.param, d.lookup.service))
+                .chain(self.referred(of, op).into_iter().map(|service| (name("refers to"), service)))
+                .collect(),
             span,
         };
         self.state.changes |= operation.kind != StepKind::Read;
         Typed { expr: Expr { kind: ExprKind::Operation(Arc::new(operation)), ty, span }, known }
+    }
+
+    /// The services that may say where a document goes, beside the operation's own.
+    fn services_of_documents(&self, of: &Resource, op: &Operation) -> Vec<Name> {
+        match op.documents {
+            Some(_) => self.documents(of, &of.name).services.into_iter().map(|(_, service)| service).collect(),
+            None => Vec::new(),
+        }
+    }
+
+    fn documents(&self, of: &Resource, param: &Name) -> program::Documents {
+        let services = self.library.services.iter().filter(|s| s.stack == of.stack);
+        let services = services.filter_map(|s| Some((s.kind.clone()?, s.name.clone()))).collect();
+        program::Documents { param: param.clone(), services, order: of.order.clone() }
+    }
+
+    /// Documents whose groups have places of their own: each is judged, and one of them stands for all.
+    fn place_of_documents(&mut self, target: &Target, scope: &KnownScope) -> Option<Place> {
+        let mut first = None;
+        for service in &target.instead {
+            let Some(place) = scope.entries.get(service).and_then(|e| e.place.clone()) else { continue };
+            if first.is_some() {
+                self.judge_target(target, &place, scope);
+            }
+            first = first.or(Some(place));
+        }
+        first
+    }
+
+    /// The services of what an operation's request may refer to by name, so that it has to come along.
+    fn referred(&self, of: &Resource, op: &Operation) -> Vec<Name> {
+        let all = self.library.services.iter().filter(|s| s.stack == of.stack).flat_map(|s| s.resources.values());
+        let referring: Vec<&Resource> = match &op.documents {
+            Some(_) => all.collect(),
+            None if &*op.name == "create" || &*op.name == "ensure" => vec![of],
+            None => Vec::new(),
+        };
+        let mut services: Vec<Name> = Vec::new();
+        for (resource, _) in referring.iter().filter_map(|r| r.bridge.as_ref()).flat_map(|b| &b.refers_to) {
+            if let Some(found) = self.library.resource(&of.stack, resource)
+                && !services.contains(&found.service)
+            {
+                services.push(found.service.clone());
+            }
+        }
+        services
     }
 
     /// An operation on a handle or on rows goes where they are.

@@ -60,6 +60,15 @@ pub fn text(cx: &mut Cx<'_>, part: &ServicePart) -> Option<String> {
     }
 }
 
+/// `"a", "b"`.
+pub fn texts(cx: &mut Cx<'_>, part: &ServicePart) -> Vec<String> {
+    let found: Vec<String> = part.values.iter().filter_map(|v| v.as_text().map(str::to_string)).collect();
+    if found.is_empty() || found.len() != part.values.len() {
+        wrong(cx, part, "texts, with commas between them");
+    }
+    found
+}
+
 pub fn name(cx: &mut Cx<'_>, part: &ServicePart) -> Option<Name> {
     match &part.values[..] {
         [one] if one.as_name().is_some() => one.as_name(),

@@ -34,7 +34,7 @@ impl Names {
     }
 }
 
-const EVERYWHERE: [(&str, Root); 11] = [
+const EVERYWHERE: [(&str, Root); 12] = [
     ("before", Root::Before),
     ("body", Root::Body),
     ("headers", Root::Headers),
@@ -45,6 +45,8 @@ const EVERYWHERE: [(&str, Root); 11] = [
     ("version", Root::Version),
     ("self", Root::SelfPath),
     ("kind", Root::Kind),
+    // The same, where a parameter is called `kind`.
+    ("kinds", Root::Kind),
     ("api", Root::Api),
 ];
 const IN_PARTS: [(&str, Root); 3] = [("item", Root::Item), ("key", Root::Key), ("value", Root::Value)];

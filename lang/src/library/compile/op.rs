@@ -139,6 +139,16 @@ fn clause_line(
         }
         ("wait until", _) => found.extend(sole(cx, names).map(Instruction::WaitUntil)),
         ("ready when", _) => found.extend(sole(cx, names).map(Instruction::Ready)),
+        ("ready like", _) => {
+            clause::only(cx, parts, &[]);
+            match clause::name(cx, head) {
+                Some(name) if &*name.text == "kind" => found.push(Instruction::ReadyLike),
+                Some(name) => {
+                    cx.report(&codes::CLAUSE_VALUE, name.span, "it is ready like its `kind`");
+                }
+                None => {}
+            }
+        }
         ("answer", _) => found.extend(sole(cx, names).map(Instruction::Answer)),
         ("failed when", _) => found.extend(failed(cx, names, parts).map(Instruction::Failed)),
         ("call", _) => found.extend(call(cx, names, parts)),
@@ -147,6 +157,13 @@ fn clause_line(
             clause::only(cx, parts, &["query"]);
             match last_request(found) {
                 Some(last) => last.rehearse = query,
+                None => nothing_before(cx, head),
+            }
+        }
+        ("insist", _) => {
+            let insist = template::insistence(cx, names, head, [parts.get(1), parts.get(2)]);
+            match last_request(found) {
+                Some(last) => last.insist = insist,
                 None => nothing_before(cx, head),
             }
         }

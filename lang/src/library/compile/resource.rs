@@ -87,6 +87,8 @@ fn empty(name: &ast::Name, (service, stack): (&Name, &Name), doc: String) -> Res
         marks: Vec::new(),
         fields: IndexMap::new(),
         ignore: Vec::new(),
+        order: Vec::new(),
+        referred_by: Vec::new(),
         definition: Vec::new(),
         fixed: Vec::new(),
         parts: IndexMap::new(),
@@ -239,6 +241,14 @@ impl Draft {
                 clause::only(cx, parts, &[]);
                 let paths = head.values.iter().filter_map(|v| clause::keys(cx, v)).map(|keys| keys.join("."));
                 self.resource.ignore = paths.collect();
+            }
+            "order" => {
+                clause::only(cx, parts, &[]);
+                self.resource.order = clause::texts(cx, head);
+            }
+            "referred by" => {
+                clause::only(cx, parts, &[]);
+                self.resource.referred_by = head.values.iter().filter_map(|v| clause::keys(cx, v)).collect();
             }
             "definition" => {
                 clause::only(cx, parts, &["fixed"]);
@@ -478,6 +488,7 @@ fn operations(cx: &Cx<'_>, r: &Resource) -> IndexMap<Name, Operation> {
         params,
         subject,
         result,
+        documents: None,
         left: None,
         doc,
         span: r.span,
@@ -510,6 +521,7 @@ fn operations(cx: &Cx<'_>, r: &Resource) -> IndexMap<Name, Operation> {
             params: op.params.clone(),
             subject: op.subject(&r.name).map(|p| p.name.clone()),
             result: op.result.clone().unwrap_or(Type::Nothing),
+            documents: r.documents(op).map(|p| p.name.clone()),
             left: if let Undo::None(why) = &op.undo { Some(why.clone()) } else { None },
             doc: op.doc.clone(),
             span: op.span,

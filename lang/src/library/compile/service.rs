@@ -184,6 +184,7 @@ fn bridge(cx: &mut Cx<'_>, service: &mut Service, parts: &[ServicePart], lines: 
     let mut bridge = Bridge {
         same: None,
         recreate: false,
+        failed: None,
         ignore: Vec::new(),
         tries: Vec::new(),
         stream: None,
@@ -208,6 +209,7 @@ fn bridge(cx: &mut Cx<'_>, service: &mut Service, parts: &[ServicePart], lines: 
                 clause::bare(cx, head);
                 bridge.recreate = true;
             }
+            "failed when" => bridge.failed = op::failed(cx, &mut names, parts),
             "ignore" => {
                 clause::only(cx, parts, &[]);
                 let fields = clause::names(cx, head);

@@ -17,6 +17,22 @@ pub fn template(cx: &mut Cx<'_>, names: &mut Names, parts: &[ServicePart]) -> Op
         cx.report(&codes::CLAUSE_VALUE, head.word.span, message);
         return None;
     };
+    // For each item of a list, which is `it` in the request.
+    let each = rest.iter().find(|p| &*p.word.text == "over").and_then(|p| clause::value(cx, p));
+    let each = each.filter(|_| rest.iter().all(|p| &*p.word.text != "insist")).map(|e| expr::expr(cx, names, e));
+    names.each += usize::from(each.is_some());
+    let template = request(cx, names, method, head, rest);
+    names.each -= usize::from(each.is_some());
+    template.map(|template| Template { each, ..template })
+}
+
+fn request(
+    cx: &mut Cx<'_>,
+    names: &mut Names,
+    method: Method,
+    head: &ServicePart,
+    rest: &[ServicePart],
+) -> Option<Template> {
     let path = clause::value(cx, head).map(|e| expr::expr(cx, names, e))?;
     let mut template = plain(method, path, head.word.span);
     let mut rest = rest.iter();
@@ -55,6 +71,12 @@ pub fn template(cx: &mut Cx<'_>, names: &mut Names, parts: &[ServicePart]) -> Op
                     }
                 }
             }
+            "over" => {}
+            "insist" => {
+                clause::bare(cx, part);
+                let (query, over) = (rest.next(), rest.next());
+                template.insist = insistence(cx, names, part, [query, over]);
+            }
             _ => clause::misplaced_word(cx, &head.word, &part.word),
         }
     }
@@ -64,6 +86,25 @@ pub fn template(cx: &mut Cx<'_>, names: &mut Names, parts: &[ServicePart]) -> Op
 /// The query of `rehearse query { ... }`.
 pub fn rehearsal(cx: &mut Cx<'_>, names: &mut Names, query: &ServicePart) -> Option<Expr> {
     clause::value(cx, query).map(|e| expr::expr(cx, names, e))
+}
+
+/// `insist query { ... } over "edge*"`.
+pub fn insistence(
+    cx: &mut Cx<'_>,
+    names: &mut Names,
+    head: &ServicePart,
+    parts: [Option<&ServicePart>; 2],
+) -> Option<(Expr, String)> {
+    match parts {
+        [Some(query), Some(over)] if &*query.word.text == "query" && &*over.word.text == "over" => {
+            rehearsal(cx, names, query).zip(clause::text(cx, over))
+        }
+        _ => {
+            cx.report(&codes::CLAUSE_VALUE, head.word.span, "`insist` needs a `query`, and over whom")
+                .help("write `insist query { force: true } over \"name*\"`");
+            None
+        }
+    }
 }
 
 pub fn plain(method: Method, path: Expr, span: Span) -> Template {
@@ -79,6 +120,8 @@ pub fn plain(method: Method, path: Expr, span: Span) -> Template {
         unless: None,
         repeatable: false,
         rehearse: None,
+        insist: None,
+        each: None,
         on: Vec::new(),
         span,
     }

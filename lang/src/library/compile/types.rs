@@ -68,6 +68,7 @@ pub fn field(cx: &mut Cx<'_>, written: &ast::Field) -> Field {
         since: None,
         until: None,
         once: false,
+        base64: false,
         doc: cx.documentation(written.name.span),
         span: written.name.span,
     };
@@ -85,6 +86,14 @@ pub fn field(cx: &mut Cx<'_>, written: &ast::Field) -> Field {
                     field.before = before(cx, value);
                 }
             }
+            "as" => match clause::name(cx, part) {
+                Some(name) if &*name.text == "base64" => field.base64 = true,
+                Some(name) => {
+                    cx.report(&codes::CLAUSE_VALUE, name.span, format!("a field is not read as `{}`", name.text))
+                        .help("the only one is `as base64`");
+                }
+                None => {}
+            },
             "since" => field.since = clause::version(cx, part),
             "until" => field.until = clause::version(cx, part),
             "once" => {
@@ -101,6 +110,9 @@ pub fn field(cx: &mut Cx<'_>, written: &ast::Field) -> Field {
 fn source(cx: &mut Cx<'_>, value: &ast::Expr) -> Option<Source> {
     if value.as_name().is_some_and(|n| &*n.text == "rest") {
         return Some(Source::Rest);
+    }
+    if value.as_name().is_some_and(|n| &*n.text == "whole") {
+        return Some(Source::Whole);
     }
     if let Some((list, item)) = clause::joined(value, ast::Op::Each) {
         let path = clause::keys(cx, list)?;

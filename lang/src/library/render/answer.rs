@@ -72,9 +72,11 @@ pub fn row(
         let old = field.before.as_ref().filter(|(v, _)| version.is_some_and(|have| have < *v));
         let source = old.map_or(&field.from, |(_, older)| older);
         let found = match source {
+            Source::Body { path, each } if field.base64 => at(&unmarked, path, each.as_deref()).map(decoded),
             Source::Header(name) => headers.get(&name.to_ascii_lowercase()).map(|t| header(t, &field.ty)),
             Source::Body { path, each } => at(&unmarked, path, each.as_deref()),
             Source::Rest => Some(rest(resource, &unmarked, &field.ty)),
+            Source::Whole => Some(whole(resource, record)),
         };
         match found {
             // `null` is what the site says of an optional field; of another it says nothing.
@@ -126,7 +128,10 @@ fn header(text: &str, ty: &Type) -> Json {
 fn at(record: &Json, path: &[String], each: Option<&[String]>) -> Option<Json> {
     let mut found = record;
     for key in path {
-        found = found.get(key)?;
+        found = match found {
+            Json::Array(items) => items.get(key.parse::<usize>().ok()?)?,
+            other => other.get(key)?,
+        };
     }
     match each {
         None => Some(found.clone()),
@@ -143,7 +148,7 @@ fn rest(resource: &Resource, record: &Json, ty: &Type) -> Json {
         resource.fields.values().flat_map(|f| std::iter::once(&f.from).chain(f.before.as_ref().map(|(_, s)| s))).any(
             |source| match source {
                 Source::Body { path, .. } => matches!(&path[..], [only] if only == key),
-                Source::Header(_) | Source::Rest => false,
+                Source::Header(_) | Source::Rest | Source::Whole => false,
             },
         )
     };
@@ -160,6 +165,31 @@ fn rest(resource: &Resource, record: &Json, ty: &Type) -> Json {
         remove(&mut rest, &keys);
     }
     Json::Object(rest)
+}
+
+/// All of the record, but for what is the server's own.
+fn whole(resource: &Resource, record: &Json) -> Json {
+    let mut members = record.as_object().cloned().unwrap_or_default();
+    members.retain(|key, _| !ignored(resource, key));
+    for path in resource.ignore.iter().filter(|p| p.contains('.')) {
+        let keys: Vec<&str> = path.split('.').collect();
+        remove(&mut members, &keys);
+    }
+    Json::Object(members)
+}
+
+/// What is no base64 of a text stays as it is.
+fn decoded(value: Json) -> Json {
+    use base64::Engine;
+    match value {
+        Json::String(text) => {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(&text).ok();
+            bytes.and_then(|b| String::from_utf8(b).ok()).unwrap_or(text).into()
+        }
+        Json::Array(items) => items.into_iter().map(decoded).collect(),
+        Json::Object(members) => members.into_iter().map(|(k, v)| (k, decoded(v))).collect(),
+        other => other,
+    }
 }
 
 fn ignored(resource: &Resource, key: &str) -> bool {
@@ -247,6 +277,8 @@ fn read(value: Json, ty: &Type) -> Result<Json, (Type, &'static str)> {
         (Type::Optional(_), Json::Null) => Ok(Json::Null),
         (Type::Optional(of), value) => read(value, of),
         (Type::Any | Type::Error, value) => Ok(value),
+        // A secret need not be a text.
+        (Type::Secret, value @ (Json::Object(_) | Json::Array(_))) => Ok(value),
         (Type::Bool, value @ Json::Bool(_)) => Ok(value),
         (Type::Int, Json::Number(n)) if n.is_i64() => Ok(Json::Number(n)),
         (Type::Bytes, Json::Number(n)) if n.is_u64() => Ok(Json::Number(n)),

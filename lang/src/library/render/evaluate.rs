@@ -119,7 +119,7 @@ fn root_value(root: &Root, scope: &Scope, it: Option<&Json>) -> Option<Json> {
         Root::Value => scope.value.clone(),
         Root::Source => scope.source.as_ref().map(record),
         Root::Regions => Some(scope.regions.iter().cloned().map(Json::String).collect()),
-        Root::It => it.cloned(),
+        Root::It => it.or(scope.it.as_ref()).cloned(),
     }
 }
 

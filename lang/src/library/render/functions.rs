@@ -18,6 +18,17 @@ pub(super) fn call(function: Function, args: Vec<Option<Json>>, scope: &Scope, s
         let secret = scope.fresh_secret.clone().map(Json::String);
         return secret.map(Some).ok_or_else(|| RenderError::new(span, "no fresh secret is at hand here"));
     }
+    if function == Function::Concat {
+        let mut all: Option<Vec<Json>> = None;
+        for given in args.flatten() {
+            match given {
+                Json::Array(items) => all.get_or_insert_default().extend(items),
+                Json::Null => {}
+                other => return Err(RenderError::new(span, format!("expected a list, found {}", kind_of(&other)))),
+            }
+        }
+        return Ok(all.map(Json::Array));
+    }
     let Some(first) = args.next().flatten() else {
         return Ok(match function {
             Function::Count => Some(0.into()),
@@ -38,7 +49,19 @@ pub(super) fn call(function: Function, args: Vec<Option<Json>>, scope: &Scope, s
         other => Err(RenderError::new(span, format!("expected a list, found {}", kind_of(&other)))),
     };
     Ok(match function {
-        Function::Base64 => Some(base64::engine::general_purpose::STANDARD.encode(text(&first)?).into()),
+        Function::Base64 => match first {
+            Json::Object(members) => {
+                let encoded = members.into_iter().map(|(key, value)| Ok((key, encoded(&text(&value)?))));
+                Some(Json::Object(encoded.collect::<Result<_, RenderError>>()?))
+            }
+            first => Some(encoded(&text(&first)?)),
+        },
+        Function::Entries => match first {
+            Json::Object(members) => {
+                Some(members.into_iter().map(|(key, value)| json!({ "key": key, "value": value })).collect())
+            }
+            other => return Err(RenderError::new(span, format!("expected a record, found {}", kind_of(&other)))),
+        },
         Function::Regex => Some(escaped(&text(&first)?).into()),
         Function::Uuid => Some(Uuid::new_v5(&NAMESPACE, text(&first)?.as_bytes()).to_string().into()),
         Function::Tail => {
@@ -61,8 +84,12 @@ pub(super) fn call(function: Function, args: Vec<Option<Json>>, scope: &Scope, s
             None | Some(Json::Null) => Some(first),
             Some(over) => Some(merged(first, over)),
         },
-        Function::FreshSecret => None,
+        Function::FreshSecret | Function::Concat => None,
     })
+}
+
+fn encoded(text: &str) -> Json {
+    base64::engine::general_purpose::STANDARD.encode(text).into()
 }
 
 /// Every character that regular expressions of any server may read as more than itself.

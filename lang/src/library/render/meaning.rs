@@ -44,9 +44,24 @@ pub fn complaint(shape: &ErrorShape, body: &Json, headers: &Headers) -> (Option<
     let find = |source: &Option<Source>| match source.as_ref()? {
         Source::Header(name) => headers.get(&name.to_ascii_lowercase()).cloned(),
         Source::Body { path, .. } => plain(path.iter().try_fold(body, |found, key| found.get(key))?),
-        Source::Rest => None,
+        Source::Rest | Source::Whole => None,
     };
     (find(&shape.message), find(&shape.code))
+}
+
+/// Who objects, by the message of a `conflict`: what stands in quotes after `with`.
+pub fn objecting(text: &str) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("with \"") {
+        rest = &rest[at + "with \"".len()..];
+        let Some(end) = rest.find('"') else { break };
+        if !found.contains(&&rest[..end]) {
+            found.push(&rest[..end]);
+        }
+        rest = &rest[end + 1..];
+    }
+    found
 }
 
 /// Whatever the case: servers change it between versions.

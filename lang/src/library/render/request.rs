@@ -49,6 +49,38 @@ pub fn wanted(template: &Template, scope: &Scope) -> Result<bool, RenderError> {
     template.unless.as_ref().map_or(Ok(true), |unless| holds(unless, scope).map(|skip| !skip))
 }
 
+/// The items that a request is sent for, each as `scope.it`; `None` where it is sent once. What is nothing has none.
+pub fn items(template: &Template, scope: &Scope) -> Result<Option<Vec<Json>>, RenderError> {
+    let Some(each) = &template.each else { return Ok(None) };
+    Ok(Some(match evaluate(each, scope)? {
+        None | Some(Json::Null) => Vec::new(),
+        Some(Json::Array(items)) => items,
+        Some(one) => vec![one],
+    }))
+}
+
+/// The same request, as one who does not let others object (`insist`): where all of them are named as it says.
+pub fn insistence(
+    template: &Template,
+    request: &Request,
+    objecting: &[&str],
+    scope: &Scope,
+) -> Result<Option<Request>, RenderError> {
+    let Some((query, over)) = &template.insist else { return Ok(None) };
+    let named = |name: &&str| match over.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == over,
+    };
+    if objecting.is_empty() || !objecting.iter().all(named) {
+        return Ok(None);
+    }
+    let more = pairs(query, scope)?;
+    let mut request = request.clone();
+    request.query.retain(|(key, _)| more.iter().all(|(k, _)| k != key));
+    request.query.extend(more);
+    Ok(Some(request))
+}
+
 /// The request that tries without doing, where the service can.
 pub fn rehearsal(service: &Service, template: &Template, scope: &Scope) -> Result<Option<Request>, RenderError> {
     let Some(query) = &template.rehearse else { return Ok(None) };

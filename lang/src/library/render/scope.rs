@@ -42,6 +42,8 @@ pub struct Scope {
     pub item: Option<Json>,
     pub key: Option<Json>,
     pub value: Option<Json>,
+    /// What a request that is sent once for each item of a list is about (`over`).
+    pub it: Option<Json>,
     /// Of a bridge: the row at the source, with its `region`.
     pub source: Option<Fields>,
     /// Of a bridge: the regions of the target's catalog.

@@ -154,6 +154,7 @@ fn in_instructions(body: &[Instruction], out: &mut Vec<Version>) {
                 in_instructions(then, out);
                 in_instructions(otherwise, out);
             }
+            Instruction::ReadyLike => {}
             Instruction::WaitUntil(e) | Instruction::Ready(e) | Instruction::Answer(e) => e.versions(out),
             Instruction::Failed(failed) => failed.when.versions(out),
             Instruction::Call { args, .. } => args.iter().for_each(|(_, e)| e.versions(out)),

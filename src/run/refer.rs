@@ -1,0 +1,127 @@
+//! What a request refers to by name: the ConfigMaps of a workload, for example. Where the scope says that such things are
+//! at another site than what refers to them, they come along by their bridge; what has none is an error that names it.
+
+use super::instance::Instance;
+use super::resolve::{self, Argument, Copy, Spot};
+use super::trouble::{Kind, Trouble};
+use edge_lang::eval::Step;
+use edge_lang::library::render::{self, Scope as Known};
+use edge_lang::library::{BodyTemplate, Instruction, Kind as OfKind, Op, Resource};
+use edge_lang::types::Name;
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+/// A thing that is referred to.
+struct Reference {
+    resource: Name,
+    name: String,
+    /// It may be missing.
+    optional: bool,
+}
+
+/// What has to be copied to the site, and under which step: of the same namespace as what refers to it.
+pub async fn missing(
+    spot: Spot<'_>,
+    instance: &Instance,
+    resource: &Resource,
+    op: &Op,
+    known: &Known,
+) -> Result<Vec<(Step, Copy)>, Trouble> {
+    let referring = match resource.kind {
+        Some(OfKind::Any) => instance.described(&known.row),
+        _ => Some(resource),
+    };
+    let Some(bridge) = referring.and_then(|r| r.bridge.as_ref()).filter(|b| !b.refers_to.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let Some(body) = body(op, known)? else { return Ok(Vec::new()) };
+    let mut copies = Vec::new();
+    for (name, path) in &bridge.refers_to {
+        let Some(described) = spot.run.library.resource(&resource.stack, name) else { continue };
+        let Some(sources) = spot.step.dependencies.get(&described.service) else { continue };
+        let from: Vec<_> =
+            sources.sites().iter().filter_map(|s| spot.run.inventory.instance(s, &described.service)).collect();
+        if from.contains(&spot.at) || from.is_empty() {
+            continue;
+        }
+        let Some(inside) = path.iter().try_fold(&body, |found, key| found.get(key)) else { continue };
+        let mut references = Vec::new();
+        collect(described, inside, &mut references);
+        let step = of_namespace(spot.step, &known.row);
+        let spot = Spot { step: &step, ..spot };
+        for reference in references {
+            if let Some(copy) = bring(spot, described, &reference, &from).await? {
+                copies.push((step.clone(), copy));
+            }
+        }
+    }
+    Ok(copies)
+}
+
+/// What the request will say.
+fn body(op: &Op, known: &Known) -> Result<Option<Json>, Trouble> {
+    let template = op.body.iter().find_map(|i| match i {
+        Instruction::Send(template) => Some(template),
+        _ => None,
+    });
+    match template.map(|t| &t.body) {
+        Some(BodyTemplate::Json(expr)) => Ok(render::evaluate(expr, known)?),
+        _ => Ok(None),
+    }
+}
+
+/// In the namespace that a document says.
+fn of_namespace(step: &Step, row: &render::Fields) -> Step {
+    let mut step = step.clone();
+    if let Some(namespace) = row.get("namespace").and_then(Json::as_str) {
+        step.policy.tenant = Some(Arc::from(namespace));
+    }
+    step
+}
+
+async fn bring(
+    spot: Spot<'_>,
+    described: &Resource,
+    reference: &Reference,
+    from: &[edge_lang::model::SiteId],
+) -> Result<Option<Copy>, Trouble> {
+    let Reference { resource, name, optional } = reference;
+    let inventory = &spot.run.inventory;
+    if described.bridge.is_none() {
+        let (at, from) = (inventory.name(spot.at), from.iter().map(|s| inventory.name(*s)).collect::<Vec<_>>());
+        let message = format!("{resource} `{name}` of {} cannot be brought to {at}", from.join(", "));
+        return Err(Trouble::refused(message)
+            .help(format!("place `{}` at {at} for this, or do it where the {resource} is", described.service)));
+    }
+    match resolve::named(spot, &described.service, resource, name).await {
+        Ok(Argument::Copy(copy)) => Ok(Some(copy)),
+        Ok(_) => Ok(None),
+        Err(trouble) if *optional && trouble.kind == Kind::Refused => Ok(None),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// The names at the places that the resource says it is referred by, wherever they stand.
+fn collect(resource: &Resource, inside: &Json, out: &mut Vec<Reference>) {
+    match inside {
+        Json::Array(items) => items.iter().for_each(|i| collect(resource, i, out)),
+        Json::Object(members) => {
+            for path in &resource.referred_by {
+                let Some((first, rest)) = path.split_first() else { continue };
+                let Some(found) = members.get(first) else { continue };
+                let each = match found {
+                    Json::Array(items) => items.iter().collect(),
+                    one => vec![one],
+                };
+                for one in each {
+                    let name = rest.iter().try_fold(one, |found, key| found.get(key)).and_then(Json::as_str);
+                    let Some(name) = name.filter(|n| out.iter().all(|r| r.name != *n)) else { continue };
+                    let optional = one.get("optional").and_then(Json::as_bool) == Some(true);
+                    out.push(Reference { resource: resource.name.clone(), name: name.to_string(), optional });
+                }
+            }
+            members.values().for_each(|m| collect(resource, m, out));
+        }
+        _ => {}
+    }
+}

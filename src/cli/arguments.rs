@@ -221,6 +221,9 @@ pub struct Sim {
     /// Where to write a clouds.yaml that reaches the sites.
     #[arg(long, value_name = "FILE")]
     pub clouds: Option<PathBuf>,
+    /// Where to write a kubeconfig that reaches the Kubernetes sites.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

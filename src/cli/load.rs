@@ -4,7 +4,7 @@ use super::arguments::{self, Arguments};
 use super::sessions::Opener;
 use super::{Status, draw};
 use crate::config::{self, Clouds, Environment, Problem};
-use crate::sim::{Scenario, SiteSpec, World};
+use crate::sim::{Scenario, SiteSpec, Stack, World};
 use edge_lang::check::{Checked, Imports, check, codes, imports_of};
 use edge_lang::diagnostic::Diagnostic;
 use edge_lang::inventory::{Inventory, Site};
@@ -97,16 +97,16 @@ impl Places {
     /// The simulated sites of a run, with those that the program itself declares; `None` for real ones.
     pub fn world(&self, inventory: &Inventory) -> Option<World> {
         let mut scenario = self.sim.clone()?;
-        for (_, site) in inventory.iter().filter(|(_, s)| s.composed.is_none() && &*s.stack == "openstack") {
-            scenario.sites.entry(site.name.to_string()).or_default();
+        for (name, stack) in simulable(inventory) {
+            scenario.sites.entry(name).or_insert_with(|| SiteSpec::of(stack));
         }
         Some(World::new(scenario))
     }
 
     /// The simulated sites that an entry of a prompt has declared join those of the session.
     pub fn grow(&self, world: &World, inventory: &Inventory) {
-        for (_, site) in inventory.iter().filter(|(_, s)| s.composed.is_none() && &*s.stack == "openstack") {
-            world.add(&site.name, SiteSpec::default());
+        for (name, stack) in simulable(inventory) {
+            world.add(&name, SiteSpec::of(stack));
         }
     }
 
@@ -206,8 +206,10 @@ impl Workplace {
             Some(file) => {
                 let scenario = match file.as_str() {
                     "" if sites.inventory.declared => {
-                        let names = sites.inventory.iter().filter(|(_, s)| &*s.stack == "openstack");
-                        Scenario::of_sites(names.map(|(_, s)| &*s.name))
+                        let mut scenario = Scenario::of_sites([]);
+                        let declared = simulable(&sites.inventory);
+                        scenario.sites.extend(declared.map(|(name, stack)| (name, SiteSpec::of(stack))));
+                        scenario
                     }
                     "" => Scenario::default(),
                     path => scenario(&self.environment, Path::new(path))?,
@@ -271,14 +273,26 @@ pub fn scenario(environment: &Environment, path: &Path) -> Result<Scenario, Trou
     Scenario::from_yaml(&text).map_err(|e| Trouble::new(format!("the scenario `{}`: {e}", path.display())))
 }
 
+/// The sites of an inventory that the simulation has an equal of.
+fn simulable(inventory: &Inventory) -> impl Iterator<Item = (String, Stack)> {
+    let plain = inventory.iter().filter(|(_, site)| site.composed.is_none());
+    plain.filter_map(|(_, site)| Some((site.name.to_string(), Stack::named(&site.stack)?)))
+}
+
 /// The inventory speaks of the scenario's sites: their labels and services are known.
 fn simulate(inventory: &mut Inventory, scenario: &Scenario) {
     for (name, spec) in &scenario.sites {
-        let offered = crate::sim::Service::ALL.into_iter().filter(|s| spec.offers(*s)).map(|s| s.kind().into());
         let known = inventory.id(name).and_then(|id| inventory.get(id)).cloned();
         let mut site = known.unwrap_or_else(|| Site { name: name.as_str().into(), ..Site::default() });
-        site.stack = "openstack".into();
-        site.services = Some(offered.collect());
+        site.stack = spec.stack.name().into();
+        site.services = match spec.stack {
+            Stack::Openstack => {
+                let offered = crate::sim::Service::ALL.into_iter().filter(|s| spec.offers(*s));
+                Some(offered.map(|s| s.kind().into()).collect())
+            }
+            // Those that the library describes: all simulated clusters have them.
+            Stack::Kubernetes => None,
+        };
         for (label, value) in &spec.labels {
             site.labels.entry(label.as_str().into()).or_insert_with(|| value.text().into());
         }

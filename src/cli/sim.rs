@@ -38,20 +38,30 @@ pub fn sim(workplace: Workplace, arguments: Sim) -> Status {
                 return Status::Failed;
             }
         };
-        let clouds = world.clouds_yaml();
-        match &arguments.clouds {
-            None => anstream::println!("{clouds}"),
-            Some(file) => {
-                let path = workplace.environment.working_directory.join(file);
-                if let Err(e) = std::fs::write(&path, &clouds) {
-                    anstream::eprintln!("error: `{}` cannot be written: {e}", path.display());
-                    return Status::Failed;
+        let clouds = Some(world.clouds_yaml()).filter(|_| !world.accounts().is_empty());
+        let contexts = world.kubeconfig(serving.authority.as_deref());
+        let contexts = Some(contexts).filter(|_| !world.cluster_accounts().is_empty());
+        let files =
+            [(clouds, &arguments.clouds, "OS_CLIENT_CONFIG_FILE"), (contexts, &arguments.kubeconfig, "KUBECONFIG")];
+        for (text, file, variable) in files {
+            let Some(text) = text else { continue };
+            // One of the two may go to standard output: whoever names a file for the other wants just that.
+            let Some(file) = file else {
+                if arguments.clouds.is_none() && arguments.kubeconfig.is_none() {
+                    anstream::println!("---\n{}", text.trim_end());
                 }
-                anstream::eprintln!("OS_CLIENT_CONFIG_FILE={}", path.display());
+                continue;
+            };
+            let path = workplace.environment.working_directory.join(file);
+            if let Err(e) = std::fs::write(&path, &text) {
+                anstream::eprintln!("error: `{}` cannot be written: {e}", path.display());
+                return Status::Failed;
             }
+            anstream::eprintln!("{variable}={}", path.display());
         }
         for site in &serving.sites {
-            anstream::eprintln!("{} at http://{}", site.site, site.address);
+            let scheme = world.spec(&site.site).map_or("http", |spec| spec.stack.scheme());
+            anstream::eprintln!("{} at {scheme}://{}", site.site, site.address);
         }
         anstream::eprintln!("serving until Ctrl-C");
         tokio::select! {

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -17,9 +18,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, sleep_until};
 
 use super::fault::{Action, Befalls};
-use super::openstack;
+use super::stack;
 use super::world::Site;
-use crate::transport::{Body, TransportError};
+use crate::transport::{Body, TransportError, empty_body};
 
 /// What a kernel holds for a process that does not read.
 const SOCKET_BUFFER: usize = 64 << 10;
@@ -34,6 +35,10 @@ pub(super) async fn exchange(
     let entry = site.record(&parts, befalls.action.clone());
     if befalls.action == Some(Action::Refuse) {
         return Err(TransportError::NotSent("connection refused".into()));
+    }
+    if let Some(Action::Late(after)) = befalls.action {
+        tokio::spawn(late(site, parts, body, after));
+        return Err(TransportError::Lost("connection closed before an answer".into()));
     }
     let (answer, answered) = oneshot::channel();
     // Dropped together with this future: so the task learns that the client is gone.
@@ -79,14 +84,29 @@ async fn carry_out(
         sleep(delay).await;
     }
     if let Some(Action::Status(status)) = befalls.action {
-        return Ok(openstack::failure(&parts, status));
+        return Ok(stack::failure(site, &parts, status));
     }
-    let response = openstack::answer(site, parts, body).await;
+    let ill = match befalls.action {
+        Some(Action::ActThenStatus(status)) => Some(stack::failure(site, &parts, status)),
+        _ => None,
+    };
+    let response = stack::answer(site, parts, body).await;
     site.observed();
     if befalls.action == Some(Action::DropAnswer) {
         return lost("connection closed before an answer");
     }
-    Ok(response)
+    Ok(ill.unwrap_or(response))
+}
+
+/// The client sees its connection break at once; what it had sent is carried out long after.
+async fn late(site: Arc<Site>, parts: Parts, body: Body, after: Duration) {
+    let mut body = Arriving { body, gone: None, buffered: VecDeque::new(), broken: false };
+    body.fill().await;
+    // The rest would have come from a client that has gone.
+    body.body = empty_body();
+    sleep(after).await;
+    stack::answer(&site, parts, body).await;
+    site.observed();
 }
 
 /// A request's body on its way in.

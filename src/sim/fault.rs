@@ -120,8 +120,12 @@ pub enum Action {
     LoseRequest,
     /// Carried out so much later.
     Delay(Duration),
+    /// The connection breaks at once, and the request is carried out so much later.
+    Late(Duration),
     /// Not carried out; answered with this status.
     Status(u16),
+    /// Carried out, and answered with this status all the same.
+    ActThenStatus(u16),
 }
 
 #[derive(Deserialize)]
@@ -129,7 +133,9 @@ pub enum Action {
 enum Written {
     Word(String),
     Delay { delay: Span },
+    Late { late: Span },
     Status { status: u16 },
+    ActThen { act_then: u16 },
 }
 
 impl TryFrom<Written> for Action {
@@ -138,10 +144,12 @@ impl TryFrom<Written> for Action {
     fn try_from(written: Written) -> Result<Self, String> {
         Ok(match written {
             Written::Delay { delay } => Action::Delay(delay.read()?),
-            Written::Status { status } if !(200..=599).contains(&status) => {
+            Written::Late { late } => Action::Late(late.read()?),
+            Written::Status { status } | Written::ActThen { act_then: status } if !(200..=599).contains(&status) => {
                 return Err(format!("the status `{status}` is not between 200 and 599"));
             }
             Written::Status { status } => Action::Status(status),
+            Written::ActThen { act_then } => Action::ActThenStatus(act_then),
             Written::Word(word) => match word.as_str() {
                 "refuse" => Action::Refuse,
                 "hang" => Action::Hang,
@@ -150,7 +158,8 @@ impl TryFrom<Written> for Action {
                 "lose-request" => Action::LoseRequest,
                 _ => {
                     return Err(format!(
-                        "`{word}` is no fault: refuse, hang, freeze, drop-answer, lose-request, {{delay: 5s}}, {{status: 503}}"
+                        "`{word}` is no fault: refuse, hang, freeze, drop-answer, lose-request, {{delay: 5s}}, \
+                         {{late: 5s}}, {{status: 503}}, {{act_then: 503}}"
                     ));
                 }
             },

@@ -1,4 +1,4 @@
-//! Simulated OpenStack sites over real HTTP, with faults.
+//! Simulated OpenStack and Kubernetes sites over real HTTP, with faults.
 //!
 //! A [`Scenario`] says which sites there are and what goes wrong; a [`World`] is those sites, alive for the process.
 //! The same sites answer in process ([`World::transport`]) and on loopback ([`serve()`]): nothing else in this crate
@@ -8,17 +8,20 @@
 
 mod exchange;
 pub mod fault;
+mod kubernetes;
 mod openstack;
 pub mod scenario;
 mod serve;
 mod source;
 pub mod spec;
+mod stack;
+mod tls;
 mod transport;
 mod world;
 
 pub use fault::{Action, Fault};
 pub use scenario::{Scenario, ScenarioError};
 pub use serve::{ServedSite, Serving, serve};
-pub use spec::{Service, SiteSpec};
+pub use spec::{ClusterSpec, Service, SiteSpec, Stack};
 pub use transport::SimTransport;
-pub use world::{Account, ImageSeen, KeypairSeen, RequestSeen, ServerSeen, World};
+pub use world::{Account, ClusterAccount, ImageSeen, KeypairSeen, RequestSeen, ServerSeen, World};

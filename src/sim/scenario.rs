@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::fault::Fault;
-use super::spec::SiteSpec;
+use super::spec::{SiteSpec, Stack};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError(String);
@@ -30,7 +30,11 @@ pub struct Scenario {
 
 impl Default for Scenario {
     fn default() -> Self {
-        Scenario::of_sites(["Zone1", "Zone2", "Zone3"])
+        let mut scenario = Scenario::of_sites(["Zone1", "Zone2", "Zone3"]);
+        for name in ["K1", "K2"] {
+            scenario.sites.insert(name.into(), SiteSpec::of(Stack::Kubernetes));
+        }
+        scenario
     }
 }
 
@@ -62,6 +66,15 @@ impl Scenario {
                 .map_err(|error| ScenarioError(format!("site `{name}`: {error}")))?;
             if spec.max_microversion().is_none() {
                 return Err(ScenarioError(format!("site `{name}`: microversion `{}` is not 2.N", spec.microversion)));
+            }
+            if spec.cluster.minor().is_none() {
+                return Err(ScenarioError(format!(
+                    "site `{name}`: version `{}` is not 1.20 or later",
+                    spec.cluster.version
+                )));
+            }
+            if spec.cluster.users.is_empty() {
+                return Err(ScenarioError(format!("site `{name}`: at least one user is needed")));
             }
             if spec.octet == Some(0) {
                 return Err(ScenarioError(format!("site `{name}`: octet is 1 to 255")));

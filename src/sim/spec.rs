@@ -31,9 +31,42 @@ impl Service {
     }
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stack {
+    #[default]
+    Openstack,
+    Kubernetes,
+}
+
+impl Stack {
+    pub fn named(name: &str) -> Option<Stack> {
+        [Stack::Openstack, Stack::Kubernetes].into_iter().find(|stack| stack.name() == name)
+    }
+
+    /// A Kubernetes site is always behind TLS: kubectl sends no token without it.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Stack::Openstack => "http",
+            Stack::Kubernetes => "https",
+        }
+    }
+
+    /// As in an inventory.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stack::Openstack => "openstack",
+            Stack::Kubernetes => "kubernetes",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SiteSpec {
+    pub stack: Stack,
+    /// What a Kubernetes site is made of; the keys below it but `labels` and `latency` are OpenStack's.
+    pub cluster: ClusterSpec,
     pub labels: IndexMap<String, Scalar>,
     /// What the site offers; identity is always there, for without it there is no site.
     pub services: Vec<Service>,
@@ -68,6 +101,8 @@ impl Default for SiteSpec {
             disk,
         };
         SiteSpec {
+            stack: Stack::Openstack,
+            cluster: ClusterSpec::default(),
             labels: IndexMap::new(),
             services: Service::ALL.to_vec(),
             accounts: vec![
@@ -99,6 +134,10 @@ impl Default for SiteSpec {
 }
 
 impl SiteSpec {
+    pub fn of(stack: Stack) -> SiteSpec {
+        SiteSpec { stack, ..SiteSpec::default() }
+    }
+
     pub fn offers(&self, service: Service) -> bool {
         service == Service::Identity || self.services.contains(&service)
     }
@@ -271,6 +310,71 @@ impl Default for Timings {
             action: Duration::from_millis(500),
         }
     }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClusterSpec {
+    /// What it says of itself. Below 1.26 there is no aggregated discovery, below 1.27 no OpenAPI v3, below 1.25 no
+    /// validation of fields by the server.
+    pub version: String,
+    pub nodes: u64,
+    /// The first one is the account that a configuration for this world uses.
+    pub users: Vec<UserSpec>,
+    /// From the creation of a pod until its containers run.
+    #[serde(deserialize_with = "span")]
+    pub start: Duration,
+    /// How long a pod takes to end, if it is given the time.
+    #[serde(deserialize_with = "span")]
+    pub stop: Duration,
+    /// How long a job's pod runs.
+    #[serde(deserialize_with = "span")]
+    pub work: Duration,
+    /// How long changes are remembered, for watches and the pages of a list that began before them.
+    #[serde(deserialize_with = "span")]
+    pub history: Duration,
+    /// The most objects that it holds; a creation beyond it is refused.
+    pub most_objects: usize,
+}
+
+impl Default for ClusterSpec {
+    fn default() -> Self {
+        let user = |name: &str, groups: &[&str]| UserSpec {
+            name: name.into(),
+            groups: groups.iter().map(|group| group.to_string()).collect(),
+            token: None,
+        };
+        ClusterSpec {
+            version: "1.30".into(),
+            nodes: 2,
+            users: vec![user("admin", &["system:masters"]), user("viewer", &[])],
+            start: Duration::from_secs(1),
+            stop: Duration::from_millis(500),
+            work: Duration::from_secs(2),
+            history: Duration::from_secs(300),
+            most_objects: 20_000,
+        }
+    }
+}
+
+impl ClusterSpec {
+    /// The minor version, of 1.N.
+    pub(super) fn minor(&self) -> Option<u32> {
+        let minor = self.version.strip_prefix("1.")?.split('.').next()?;
+        minor.parse().ok().filter(|minor| (20..=99).contains(minor))
+    }
+}
+
+/// Who may ask a Kubernetes site; what he may do is for its roles to say.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserSpec {
+    pub name: String,
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// By default the site's name in lower case, the user's and `-secret`.
+    #[serde(default)]
+    pub token: Option<String>,
 }
 
 /// A label's value: whatever one writes in YAML without quotes.

@@ -3,6 +3,7 @@
 //! Sites share nothing but the clock and the bytes of equal images. A lock is held for one synchronous step and
 //! never across an await.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,10 +15,12 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::fault::{Action, Befalls, Fault, Faults};
-use super::openstack::{self, State};
+use super::kubernetes;
+use super::openstack;
 use super::scenario::Scenario;
 use super::source::{Clock, Source};
-use super::spec::SiteSpec;
+use super::spec::{SiteSpec, Stack};
+use super::stack::{self, State};
 use super::transport::SimTransport;
 
 /// Requests that a site remembers; the oldest are forgotten.
@@ -53,13 +56,23 @@ pub struct Account {
     pub project_domain: String,
 }
 
+/// What a configuration needs to know to use a Kubernetes site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterAccount {
+    pub site: String,
+    /// In process `https://k1.sim`.
+    pub server: String,
+    pub user: String,
+    pub token: String,
+}
+
 /// One request as a site got it, or, with [`Action::Refuse`], would have got it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestSeen {
     /// Since the start of the world.
     pub at: Duration,
-    /// The service's catalog type.
-    pub service: &'static str,
+    /// The service's catalog type, or the API group.
+    pub service: Cow<'static, str>,
     pub method: String,
     /// With the query.
     pub path: String,
@@ -108,7 +121,7 @@ pub(super) struct Site {
     pub spec: SiteSpec,
     pub clock: Clock,
     base: Mutex<String>,
-    state: Mutex<State>,
+    stack: State,
     faults: Mutex<(Faults, Source)>,
     heals: watch::Sender<u64>,
     observer: Mutex<Option<Observer>>,
@@ -153,12 +166,12 @@ impl World {
             faults.add(fault.clone());
         }
         let (clock, source) = (inner.clock, Source::new(inner.seed, &format!("ids of {name}")));
-        let state = State::new(name, &spec, clock.now(), source, &mut lock(&inner.contents));
+        let state = State::new(name, &spec, clock, source, &mut lock(&inner.contents));
         let site = Site {
             name: name.to_string(),
             clock,
-            base: Mutex::new(format!("http://{host}")),
-            state: Mutex::new(state),
+            base: Mutex::new(format!("{}://{host}", spec.stack.scheme())),
+            stack: state,
             faults: Mutex::new((faults, Source::new(inner.seed, &format!("faults of {name}")))),
             heals: watch::Sender::new(0),
             observer: Mutex::default(),
@@ -249,8 +262,21 @@ impl World {
         self.look(site, |state, _| state.network_seen(plural))
     }
 
-    fn look<T>(&self, site: &str, look: impl FnOnce(&mut State, &Site) -> Vec<T>) -> Vec<T> {
-        self.site(site).map(|site| look(&mut site.state(), &site)).unwrap_or_default()
+    /// The objects of a Kubernetes site, of a resource such as `deployments` or `widgets.example.com`.
+    pub fn objects(&self, site: &str, resource: &str) -> Vec<Value> {
+        let Some(site) = self.site(site) else { return Vec::new() };
+        match &site.stack {
+            State::Kubernetes(cluster) => cluster.seen(resource),
+            State::OpenStack(_) => Vec::new(),
+        }
+    }
+
+    fn look<T>(&self, site: &str, look: impl FnOnce(&mut openstack::State, &Site) -> Vec<T>) -> Vec<T> {
+        let Some(site) = self.site(site) else { return Vec::new() };
+        match &site.stack {
+            State::OpenStack(state) => look(&mut lock(state), &site),
+            State::Kubernetes(_) => Vec::new(),
+        }
     }
 
     /// Each site's first account, in the order of the scenario.
@@ -284,10 +310,24 @@ impl World {
         text
     }
 
+    /// Every account of every Kubernetes site, in the order of the scenario.
+    pub fn cluster_accounts(&self) -> Vec<ClusterAccount> {
+        self.all().iter().flat_map(|site| site.cluster_accounts()).collect()
+    }
+
+    /// A kubeconfig with a context for each Kubernetes site, named like the site, and `SITE-USER` for its other users.
+    /// `authority` is the certificate authority that signed for the sites, in PEM, where they are served by TLS.
+    pub fn kubeconfig(&self, authority: Option<&str>) -> String {
+        kubernetes::kubeconfig(&self.cluster_accounts(), authority)
+    }
+
     pub(super) fn site_of(&self, authority: &str) -> Option<Arc<Site>> {
         let name = {
             let hosts = lock(&self.0.hosts);
-            hosts.get(authority).or_else(|| hosts.get(authority.strip_suffix(":80")?))?.clone()
+            hosts
+                .get(authority)
+                .or_else(|| hosts.get(authority.strip_suffix(":80").or_else(|| authority.strip_suffix(":443"))?))?
+                .clone()
         };
         self.site(&name)
     }
@@ -299,7 +339,7 @@ impl World {
     /// The site is served here from now on, and says so in its catalog and links.
     pub(super) fn served_at(&self, name: &str, authority: &str) {
         if let Some(site) = self.site(name) {
-            *lock(&site.base) = format!("http://{authority}");
+            *lock(&site.base) = format!("{}://{authority}", site.spec.stack.scheme());
             lock(&self.0.hosts).insert(authority.to_string(), name.to_string());
         }
     }
@@ -310,8 +350,16 @@ impl Site {
         lock(&self.base).clone()
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+    pub fn stack(&self) -> &State {
+        &self.stack
+    }
+
+    /// Of an OpenStack site: its own services alone ask for it.
+    pub fn state(&self) -> MutexGuard<'_, openstack::State> {
+        match &self.stack {
+            State::OpenStack(state) => lock(state),
+            State::Kubernetes(_) => unreachable!("OpenStack services answer for OpenStack sites alone"),
+        }
     }
 
     pub fn healed(&self) -> watch::Receiver<u64> {
@@ -320,9 +368,9 @@ impl Site {
 
     pub fn befalls(&self, request: &Parts) -> Befalls {
         let path = path_and_query(request);
-        let service = openstack::service_of(request.uri.path());
+        let service = stack::service_of(self, request.uri.path());
         let (faults, source) = &mut *lock(&self.faults);
-        faults.befalls(self.clock.elapsed(), service, request.method.as_str(), path, source)
+        faults.befalls(self.clock.elapsed(), &service, request.method.as_str(), path, source)
     }
 
     pub fn observed(&self) {
@@ -339,12 +387,12 @@ impl Site {
     pub fn record(&self, request: &Parts, fault: Option<Action>) -> u64 {
         let seen = RequestSeen {
             at: self.clock.elapsed(),
-            service: openstack::service_of(request.uri.path()),
+            service: stack::service_of(self, request.uri.path()),
             method: request.method.to_string(),
             path: path_and_query(request).to_string(),
             status: None,
             fault,
-            token: request.headers.get("x-auth-token").and_then(|t| t.to_str().ok()).map(str::to_string),
+            token: token_of(request).map(str::to_string),
         };
         let (forgotten, log) = &mut *lock(&self.log);
         log.push_back(seen);
@@ -362,8 +410,18 @@ impl Site {
         }
     }
 
+    fn cluster_accounts(&self) -> impl Iterator<Item = ClusterAccount> {
+        let users = self.spec.cluster.users.iter().filter(|_| self.spec.stack == Stack::Kubernetes);
+        users.map(|user| ClusterAccount {
+            site: self.name.clone(),
+            server: self.base(),
+            user: user.name.clone(),
+            token: kubernetes::token_of(&self.name, user),
+        })
+    }
+
     fn accounts(&self) -> impl Iterator<Item = Account> {
-        self.spec.accounts.iter().map(|account| {
+        self.spec.accounts.iter().filter(|_| self.spec.stack == Stack::Openstack).map(|account| {
             // A user's password is the one that was given with its first account.
             let first = self.spec.accounts.iter().find(|other| other.user == account.user).unwrap_or(account);
             Account {
@@ -387,6 +445,11 @@ pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 pub(super) fn password_of(site: &str, given: Option<&str>) -> String {
     given.map(str::to_string).unwrap_or_else(|| format!("{}-secret", site.to_lowercase()))
+}
+
+fn token_of(request: &Parts) -> Option<&str> {
+    let header = |name: &str| request.headers.get(name).and_then(|value| value.to_str().ok());
+    header("x-auth-token").or_else(|| header("authorization")?.strip_prefix("Bearer "))
 }
 
 fn path_and_query(request: &Parts) -> &str {

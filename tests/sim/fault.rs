@@ -136,7 +136,7 @@ async fn every_request_is_on_record() {
     boot(&client).await;
     let seen = world.requests("Zone1");
     let rows: Vec<_> =
-        seen.iter().map(|seen| (seen.service, seen.method.as_str(), seen.path.as_str(), seen.status)).collect();
+        seen.iter().map(|seen| (&*seen.service, seen.method.as_str(), seen.path.as_str(), seen.status)).collect();
     assert_eq!(
         rows,
         [("image", "GET", "/image/v2/images?name=cirros", Some(200)), ("compute", "POST", SERVERS, Some(503)),]

@@ -5,8 +5,8 @@ use super::client::Client;
 #[test]
 fn a_scenario_is_as_short_as_it_can_be() {
     let names = |yaml: &str| Scenario::from_yaml(yaml).unwrap().sites.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names(""), ["Zone1", "Zone2", "Zone3"]);
-    assert_eq!(names("# nothing\n"), ["Zone1", "Zone2", "Zone3"]);
+    assert_eq!(names(""), ["Zone1", "Zone2", "Zone3", "K1", "K2"]);
+    assert_eq!(names("# nothing\n"), ["Zone1", "Zone2", "Zone3", "K1", "K2"]);
     assert_eq!(names("sites: 2"), ["Zone1", "Zone2"]);
     assert_eq!(names("sites: [paris-1, b]"), ["paris-1", "b"]);
     assert_eq!(names("sites: {A: , B: {latency: 20ms}}"), ["A", "B"]);
@@ -17,6 +17,8 @@ fn what_is_wrong_is_told_with_its_site() {
     let error = |yaml: &str| Scenario::from_yaml(yaml).unwrap_err().to_string();
     assert!(error("sites: {A: {flavours: []}}").starts_with("site `A`: unknown field `flavours`"));
     assert!(error("sites: {A: {microversion: '3.1'}}").contains("is not 2.N"));
+    assert!(error("sites: {K: {stack: kubernetes, cluster: {version: '1.19'}}}").contains("is not 1.20 or later"));
+    assert!(error("sites: {K: {stack: kubernetes, cluster: {users: []}}}").contains("at least one user"));
     assert!(error("{sites: [A], faults: [{site: B, do: refuse}]}").contains("`B`"));
     assert!(error("faults: [{do: explode}]").contains("`explode` is no fault"));
     assert!(error("faults: [{do: refuse, path: '['}]").contains("regular expression"));

@@ -12,7 +12,7 @@ use super::resolve::{self, Spot, pending_at};
 use super::trouble::{Kind, Trouble};
 use super::{Due, Owed, Run, change::Pursued, codes, remove, rows};
 use edge_lang::eval::{Failure, FailureKind, Step, Unreachable, Value};
-use edge_lang::library::render::Row;
+use edge_lang::library::render::{self, Row};
 use edge_lang::model::{Belief, Observation, Placement, SiteId, SiteSet, State};
 use edge_lang::plan::{Action, PlannedEffect};
 use futures_util::stream::{self, StreamExt};
@@ -167,7 +167,7 @@ impl Act {
         }
         if !begun
             && deletes
-            && let Err(trouble) = approved(step, *site, &self.row, &self.approval).await
+            && let Err(trouble) = self.approved().await
         {
             return (None, Err(trouble));
         }
@@ -200,21 +200,42 @@ impl Act {
         }
     }
 
-    async fn delete(&self, begun: &mut bool) -> Result<(), Trouble> {
+    /// What is deleted; a link is spoken of by its ends, which are looked up at the site.
+    async fn deleted(&self) -> Result<(Instance, Row), Trouble> {
         let Act { run, step, site, row, .. } = self;
-        let times = times(step);
+        let time = times(step).answer;
         let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
-        let instance = Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), times.answer).await?;
-        let resource = instance.resource(&step.resource)?;
-        let link;
+        let instance = Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), time).await?;
         let row = match &step.subject {
-            Some(_) => row,
+            Some(_) => row.clone(),
             None => {
-                let spot = Spot { run, step, atom: *site, at, time: times.answer };
-                link = resolve::link(spot, resource).await?;
-                &link
+                resolve::link(Spot { run, step, atom: *site, at, time }, instance.resource(&step.resource)?).await?
             }
         };
+        Ok((instance, row))
+    }
+
+    async fn approved(&self) -> Result<(), Trouble> {
+        let (step, text) = (&self.step, |value: &serde_json::Value| value.as_str().map(str::to_string));
+        let (name, id) = match &step.subject {
+            Some(_) => (self.row.fields.get("name").and_then(text), self.row.id.clone()),
+            None => {
+                let (instance, row) = self.deleted().await?;
+                (render::link_name(instance.resource(&step.resource)?, &row.fields), None)
+            }
+        };
+        let mut planned = PlannedEffect::new(self.site, Action::Delete, step.resource.to_string(), name);
+        if let Some(id) = id {
+            planned = planned.id(id);
+        }
+        self.approval.effect(step, &planned).await
+    }
+
+    async fn delete(&self, begun: &mut bool) -> Result<(), Trouble> {
+        let Act { run, step, site, .. } = self;
+        let times = times(step);
+        let (instance, row) = self.deleted().await?;
+        let resource = instance.resource(&step.resource)?;
         if !*begun {
             let memory = Box::new(journal::Memory { attempt: 1, ..journal::Memory::default() });
             let sent = Entry::Send { of: self.id.clone(), site: *site, memory };
@@ -222,7 +243,7 @@ impl Act {
             *begun = true;
         }
         let ready = times.ready.min(Duration::from_secs(600));
-        remove::delete(run, &step.key, *site, &instance, resource, row, ready).await?;
+        remove::delete(run, &step.key, *site, &instance, resource, &row, ready).await?;
         let what = format!("deleted ({})", row.id.as_deref().unwrap_or("?"));
         run.events.emit(Some(&step.key), EventKind::There { site: *site, what });
         Ok(())
@@ -251,15 +272,6 @@ impl Act {
 fn unsaid(why: &str) -> Trouble {
     let message = format!("not known whether it was carried out: {why}");
     Trouble { answered: true, ..Trouble::refused(message) }
-}
-
-async fn approved(step: &Step, site: SiteId, row: &Row, approval: &Arc<dyn Approval>) -> Result<(), Trouble> {
-    let name = row.fields.get("name").and_then(|n| n.as_str()).map(str::to_string);
-    let mut planned = PlannedEffect::new(site, Action::Delete, step.resource.to_string(), name);
-    if let Some(id) = &row.id {
-        planned = planned.id(id.clone());
-    }
-    approval.effect(step, &planned).await
 }
 
 async fn act(effect: &mut SiteEffect) -> Result<(), Trouble> {

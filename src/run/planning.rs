@@ -17,6 +17,7 @@ use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::plan::{Action, Plan, PlannedEffect};
 use edge_lang::span::Span;
+use edge_lang::types::{Name, Type};
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -33,6 +34,23 @@ pub struct Planning {
 
 /// What a step would do at a site.
 type Looked = Result<Vec<PlannedEffect>, Trouble>;
+
+/// A link as it is there; one of which an end is still to be made is not.
+async fn link_there(
+    instance: &Instance,
+    resource: &edge_lang::library::Resource,
+    op: &edge_lang::library::Op,
+    args: &Fields,
+) -> Result<Option<Row>, Trouble> {
+    let made = |end: &Name| {
+        let resource = op.params.iter().any(|p| p.name == *end && matches!(p.ty.present(), Type::Handle(_)));
+        args.get(end).is_some_and(|value| !resource && !value.is_null() || value.get("id").is_some())
+    };
+    if !resource.named.iter().flat_map(|n| &n.by).all(made) {
+        return Ok(None);
+    }
+    instance.read(resource, args.clone(), args.clone()).await
+}
 
 impl Planning {
     pub fn new(run: Arc<Run>, files: super::files::Files, guards: &guards::Guards) -> Planning {
@@ -212,7 +230,14 @@ impl Planning {
             }
             return Ok(match subject {
                 Some(row) => vec![named(Action::Delete, row_name(row).as_deref(), row.id.as_deref())],
-                None => vec![named(Action::Delete, None, None)],
+                None => {
+                    let link = resolve::link(Spot { run, step, atom, at, time }, resource).await?;
+                    let called = render::link_name(resource, &link.fields);
+                    if let Some(called) = &called {
+                        run.plan_gone(&step.resource, at, called);
+                    }
+                    vec![named(Action::Delete, called.as_deref(), None)]
+                }
             });
         }
         let operation = if step.kind == StepKind::Ensure { "create" } else { &*step.operation };
@@ -238,17 +263,20 @@ impl Planning {
         render::version_for_write(instance.service(), resource, op, given, instance.offered())?;
         let by = resource.named.as_ref().and_then(|n| n.by.first());
         let name = by.and_then(|by| args.get(by)).and_then(|n| n.as_str()).map(str::to_string);
-        let called = name.clone().or_else(|| render::link_name(resource, &args));
-        let gone = name.as_ref().is_some_and(|n| run.is_planned_gone(&step.resource, at, n));
+        // A link is called by its ends.
+        let called = if resource.is_link() { render::link_name(resource, &args) } else { name };
+        let gone = called.as_ref().is_some_and(|n| run.is_planned_gone(&step.resource, at, n));
+        let mut there = None;
         let own = match (step.kind, subject) {
             (StepKind::Ensure, _) => {
-                let planned = name.as_ref().and_then(|n| run.planned(&step.resource, at, n));
-                let found = match &name {
+                let planned = called.as_ref().and_then(|n| run.planned(&step.resource, at, n));
+                let found = match &called {
                     _ if gone => None,
                     _ if planned.is_some() => planned.map(|fields| Row { id: None, fields }),
                     Some(name) if !resource.is_link() => instance.find(resource, name).await?,
-                    _ => instance.read(resource, args.clone(), args.clone()).await.unwrap_or(None),
+                    _ => link_there(&instance, resource, op, &args).await?,
                 };
+                there = found.as_ref().map(|row| row.fields.clone());
                 self.ensured(resource, &args, found, &called, &named)?
             }
             (_, Some(row)) => {
@@ -266,7 +294,7 @@ impl Planning {
                 None,
             ),
             (_, None) => {
-                if let Some(name) = &name
+                if let Some(name) = called.as_ref().filter(|_| !resource.is_link())
                     && !gone
                     && op.creates(&resource.name) == Some(&resource.name)
                     && let Some(taken) = instance.named(resource, name).await?.first()
@@ -279,7 +307,8 @@ impl Planning {
                 }
                 if resource.is_link()
                     && op.creates(&resource.name) == Some(&resource.name)
-                    && let Ok(Some(_)) = instance.read(resource, args.clone(), args.clone()).await
+                    && !gone
+                    && link_there(&instance, resource, op, &args).await?.is_some()
                 {
                     let called = called.as_deref().unwrap_or("?");
                     let message = format!("{} `{called}` is there already", with_article(&resource.name));
@@ -290,8 +319,10 @@ impl Planning {
                 named(Action::Create, called.as_deref(), None)
             }
         };
-        if let (Some(name), Action::Create | Action::Change { .. }) = (&name, &own.action) {
-            run.plan_name(&step.resource, at, name, args.clone());
+        if let (Some(name), Action::Create | Action::Change { .. }) = (&called, &own.action) {
+            // What is changed stays what it is otherwise.
+            let fields = there.unwrap_or_default().into_iter().chain(args.clone()).collect();
+            run.plan_name(&step.resource, at, name, fields);
         }
         for copy in resolved.copies() {
             if let Some(name) = copy.name() {

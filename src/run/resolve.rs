@@ -192,8 +192,10 @@ fn sources(spot: Spot<'_>, service: &str) -> Vec<SiteId> {
 
 pub async fn named(spot: Spot<'_>, service: &str, resource: &str, text: &str) -> Result<Argument, Trouble> {
     let sources = sources(spot, service);
-    if sources.iter().any(|s| spot.run.is_planned(resource, *s, text)) {
-        return Ok(Argument::Ready(Json::Null));
+    if let Some(at) = sources.iter().find(|s| spot.run.is_planned(resource, **s, text)) {
+        let mut planned = spot.run.planned(resource, *at, text).unwrap_or_default();
+        planned.insert("name".into(), text.into());
+        return Ok(Argument::Ready(record(Row { id: None, fields: planned })));
     }
     if sources.contains(&spot.at) || sources.is_empty() {
         let here = spot.instance(spot.at, service).await?;
@@ -217,10 +219,18 @@ pub async fn named(spot: Spot<'_>, service: &str, resource: &str, text: &str) ->
     Err(last.unwrap_or_else(|| Trouble::refused(format!("no site to look for {resource} `{text}` at"))))
 }
 
+/// What is planned: no more than its name is known.
+fn to_be(name: Option<&Value>) -> Argument {
+    Argument::Ready(match name {
+        Some(Value::String(name)) => serde_json::json!({ "name": &**name }),
+        _ => Json::Null,
+    })
+}
+
 async fn from_handle(spot: Spot<'_>, service: &str, resource: &str, handle: &Handle) -> Result<Argument, Trouble> {
     if handle.pending {
         // A plan: it will be there. What it is made of is not known, so neither is whether it must be copied.
-        return Ok(Argument::Ready(Json::Null));
+        return Ok(to_be(handle.fields.get("name")));
     }
     let from = spot.run.inventory.instance(handle.site, service).unwrap_or(handle.site);
     let mut fields: Fields = handle.fields.iter().map(|(k, v)| (k.clone(), to_json(v, &spot.run.inventory))).collect();
@@ -236,7 +246,8 @@ async fn from_table(spot: Spot<'_>, service: &str, resource: &str, table: &Table
         return Err(Trouble::refused(format!("no {resource} is in the table")));
     };
     if row.pending {
-        return Ok(Argument::Ready(Json::Null));
+        let name = table.columns.iter().position(|c| &**c == "name").and_then(|at| row.values.get(at));
+        return Ok(to_be(name));
     }
     let mut fields: Fields =
         table.columns.iter().zip(&row.values).map(|(c, v)| (c.clone(), to_json(v, inventory))).collect();

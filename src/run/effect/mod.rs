@@ -228,7 +228,7 @@ impl SiteEffect {
 
     /// The name that it is to have.
     fn name(&self) -> Option<String> {
-        let by = self.described()?.named.as_ref()?.by.first()?;
+        let [by] = &self.described()?.named.as_ref()?.by[..] else { return None };
         let given = self.args.as_ref().and_then(|(args, _)| args.get(by));
         // Of what an earlier runner of the run made, only the row is known.
         let known = self.args.is_none().then(|| self.row.as_ref()?.fields.get(by)).flatten();

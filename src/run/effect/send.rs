@@ -362,7 +362,7 @@ impl SiteEffect {
 
     pub(super) async fn approve(&self, action: Action) -> Result<(), Trouble> {
         let Some(approval) = &self.approval else { return Ok(()) };
-        let name = self.name().or_else(|| {
+        let name = self.described().and_then(|r| self.called(r)).or_else(|| {
             let row = self.subject.as_ref()?;
             Some(row.fields.get("name")?.as_str()?.to_string())
         });

@@ -41,8 +41,8 @@ pub enum Kept {
 
 /// The settings that are secrets.
 pub const SECRETS: [&str; 3] = ["token", "password", "api_key"];
-/// The settings that are paths.
-pub const PATHS: [&str; 3] = ["cacert", "cert", "key"];
+/// The settings that are paths, of any kind of site.
+pub const PATHS: [&str; 4] = ["cacert", "cert", "key", "kubeconfig"];
 
 /// From settings as an inventory has them.
 pub fn application(settings: &BTreeMap<String, String>, environment: &Environment) -> Result<Application, String> {

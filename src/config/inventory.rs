@@ -7,7 +7,7 @@
 
 use super::application::{self, PATHS, SECRETS};
 use super::yaml::{Kind, Map, Node};
-use super::{Clouds, Connection, Environment, Problem, Severity, kubeconfig, read};
+use super::{Clouds, Connection, Environment, Problem, Severity, cluster, kubeconfig, read};
 use edge_lang::diagnostic::nearest;
 use edge_lang::eval::Unreachable;
 use edge_lang::inventory::{Inventory, Site};
@@ -23,7 +23,7 @@ const MOST: usize = 1_000_000;
 /// How a site may be reached, by stack; the first one tells the stack where it is not written.
 const WAYS: &[(&str, &[&str])] = &[
     ("openstack", &["cloud", "region", "interface", "project"]),
-    ("kubernetes", &["context", "namespace"]),
+    ("kubernetes", &["context", "kubeconfig", "namespace"]),
     (
         "http",
         &[
@@ -158,6 +158,11 @@ pub fn connection(
     let text = |key: &str| settings.get(key).map(|v| v.to_string());
     match &*site.stack {
         "openstack" => {}
+        "kubernetes" => {
+            let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+            let found = cluster::cluster(&settings, environment).map_err(|why| format!("`{}`: {why}", site.name))?;
+            return Ok(Connection::kubernetes(site.name.to_string(), found));
+        }
         "http" => {
             let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
             let mut found =

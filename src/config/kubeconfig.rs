@@ -1,4 +1,4 @@
-//! The contexts of a kubeconfig, as names of sites. What is in them is the Kubernetes driver's to read.
+//! The contexts of a kubeconfig, as names of sites. What is in them is `cluster`'s to read.
 //!
 //! `KUBECONFIG` is a list of files of which the first that defines a context wins; a file that is not there counts as
 //! empty, as it does for kubectl.
@@ -15,16 +15,21 @@ pub struct Context {
     pub server: Option<String>,
 }
 
-/// Contexts in the order in which they are defined; of `file` alone where it is given.
-pub fn contexts(environment: &Environment, file: Option<&Path>) -> (Vec<Context>, Vec<Problem>) {
-    let files: Vec<PathBuf> = match (file, environment.variable("KUBECONFIG")) {
+/// The files in which to look: of `file` alone where it is given.
+pub fn files(environment: &Environment, file: Option<&Path>) -> Vec<PathBuf> {
+    match (file, environment.variable("KUBECONFIG")) {
         (Some(file), _) => vec![environment.working_directory.join(file)],
         (None, Some(list)) => {
             let named = std::env::split_paths(list).filter(|p| !p.as_os_str().is_empty());
             named.map(|p| environment.working_directory.join(p)).collect()
         }
         (None, None) => environment.home.iter().map(|home| home.join(".kube/config")).collect(),
-    };
+    }
+}
+
+/// Contexts in the order in which they are defined; of `file` alone where it is given.
+pub fn contexts(environment: &Environment, file: Option<&Path>) -> (Vec<Context>, Vec<Problem>) {
+    let files = files(environment, file);
     let (mut contexts, mut problems): (Vec<Context>, Vec<Problem>) = (Vec::new(), Vec::new());
     // A cluster may be defined in another file than its contexts.
     let mut clusters: Vec<(String, String)> = Vec::new();

@@ -6,6 +6,7 @@
 
 pub mod application;
 pub mod clouds;
+pub mod cluster;
 mod expand;
 pub mod inventory;
 pub mod kubeconfig;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use application::{Application, Kept};
 pub use clouds::{Clouds, from_text as clouds_from_text, load as load_clouds};
+pub use cluster::Cluster;
 pub use inventory::{Guards, Sites, connection, load as load_inventory};
 
 /// What loading may look at. No `Debug`: passwords may stand in variables.
@@ -203,6 +205,7 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 pub enum Way {
     OpenStack(Box<Cloud>),
+    Kubernetes(Box<Cluster>),
     Http(Box<Application>),
 }
 
@@ -215,8 +218,12 @@ impl Connection {
     pub fn cloud(&self) -> Option<&Cloud> {
         match &self.way {
             Way::OpenStack(cloud) => Some(cloud),
-            Way::Http(_) => None,
+            _ => None,
         }
+    }
+
+    pub fn kubernetes(site: impl Into<String>, cluster: Cluster) -> Connection {
+        Connection { site: site.into(), way: Way::Kubernetes(Box::new(cluster)) }
     }
 
     pub fn http(site: impl Into<String>, application: Application) -> Connection {
@@ -234,6 +241,7 @@ impl Connection {
                 ));
             }
             Way::OpenStack(cloud) => cloud.auth = cloud.auth.in_project(project),
+            Way::Kubernetes(cluster) => cluster.namespace = Some(project.to_string()),
             Way::Http(application) => {
                 return Err(format!("`{site}`: `{}` has no tenants, and `{project}` is asked for", application.app));
             }
@@ -243,22 +251,37 @@ impl Connection {
 
     /// What a transport must know to reach it. Proxies are those of the environment.
     pub fn network(&self, environment: &Environment) -> network::Settings {
-        let tls = match &self.way {
-            Way::OpenStack(cloud) => cloud.tls.clone(),
-            Way::Http(application) => application.tls.clone(),
-        };
         let variable = |names: [&str; 2]| names.iter().find_map(|n| environment.variable(n)).map(str::to_string);
-        network::Settings {
+        let proxy = network::Proxy {
+            always: None,
+            http: variable(["http_proxy", "HTTP_PROXY"]),
+            https: variable(["https_proxy", "HTTPS_PROXY"]),
+            except: variable(["no_proxy", "NO_PROXY"]),
+        };
+        let file = |path: &Option<PathBuf>| path.clone().map(network::Pem::File);
+        let of_tls = |tls: &Tls| network::Settings {
             verify: tls.verify,
-            cacert: tls.cacert,
-            cert: tls.cert,
-            key: tls.key,
-            proxy: network::Proxy {
-                http: variable(["http_proxy", "HTTP_PROXY"]),
-                https: variable(["https_proxy", "HTTPS_PROXY"]),
-                except: variable(["no_proxy", "NO_PROXY"]),
-            },
+            cacert: file(&tls.cacert),
+            cert: file(&tls.cert),
+            key: file(&tls.key),
+            proxy: proxy.clone(),
             ..network::Settings::default()
+        };
+        match &self.way {
+            Way::OpenStack(cloud) => of_tls(&cloud.tls),
+            Way::Http(application) => of_tls(&application.tls),
+            Way::Kubernetes(cluster) => network::Settings {
+                verify: cluster.verify,
+                cacert: cluster.cacert.clone(),
+                cert: cluster.cert.clone(),
+                key: cluster.key.clone(),
+                server_name: cluster.server_name.clone(),
+                proxy: network::Proxy {
+                    always: cluster.proxy.as_ref().map(|p| p.expose_secret().to_string()),
+                    ..proxy
+                },
+                ..network::Settings::default()
+            },
         }
     }
 }

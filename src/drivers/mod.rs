@@ -9,6 +9,7 @@ pub mod complaint;
 mod exchange;
 mod http;
 mod kept;
+mod kubernetes;
 mod listing;
 mod openstack;
 pub mod paging;
@@ -40,6 +41,7 @@ pub fn open(connection: &Connection, outside: Surroundings) -> Result<Box<dyn Se
     let site = &connection.site;
     match &connection.way {
         Way::OpenStack(cloud) => openstack::open(site, cloud, outside),
+        Way::Kubernetes(cluster) => kubernetes::open(site, cluster, outside),
         Way::Http(application) => http::open(site, application, outside),
     }
 }

@@ -11,36 +11,62 @@ use http::Method;
 use http::header::CONTENT_LENGTH;
 use http_body::Body as _;
 use http_body_util::{BodyExt, BodyStream};
-use std::collections::HashMap;
+use secrecy::{ExposeSecret, SecretString};
 use std::error::Error as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How one site is reached. Paths are absolute.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// False only where the user wrote so.
     pub verify: bool,
     /// Trusted instead of the system's certificates.
-    pub cacert: Option<PathBuf>,
-    /// The client's certificate; `key` may be in the same file.
-    pub cert: Option<PathBuf>,
-    pub key: Option<PathBuf>,
+    pub cacert: Option<Pem>,
+    /// The client's certificate; `key` may be in the same text.
+    pub cert: Option<Pem>,
+    pub key: Option<Pem>,
+    /// The name that the site's certificate has, where it is not that of its URL.
+    pub server_name: Option<ServerName>,
     pub proxy: Proxy,
     pub connect_timeout: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        let connect_timeout = Duration::from_secs(10);
-        Settings { verify: true, cacert: None, cert: None, key: None, proxy: Proxy::default(), connect_timeout }
+        Settings {
+            verify: true,
+            cacert: None,
+            cert: None,
+            key: None,
+            server_name: None,
+            proxy: Proxy::default(),
+            connect_timeout: Duration::from_secs(10),
+        }
     }
 }
 
+/// Certificates or keys.
+#[derive(Clone, Debug)]
+pub enum Pem {
+    File(PathBuf),
+    /// From the setting of that name.
+    Text(String, SecretString),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerName {
+    pub name: String,
+    /// Where the site is by its URL.
+    pub host: String,
+}
+
 /// Proxies, as `http_proxy`, `https_proxy` and `no_proxy` name them. This machine is never reached through one.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Proxy {
+    /// For this site and whatever it is, this machine too: somebody has written it so.
+    pub always: Option<String>,
     pub http: Option<String>,
     pub https: Option<String>,
     pub except: Option<String>,
@@ -52,7 +78,8 @@ impl std::fmt::Debug for Proxy {
         let shown = |url: &Option<String>| url.as_ref().map(|_| "(set)");
         write!(
             f,
-            "Proxy {{ http: {:?}, https: {:?}, except: {:?} }}",
+            "Proxy {{ always: {:?}, http: {:?}, https: {:?}, except: {:?} }}",
+            shown(&self.always),
             shown(&self.http),
             shown(&self.https),
             self.except
@@ -64,22 +91,6 @@ impl std::fmt::Debug for Proxy {
 pub fn install_tls() {
     // An error says only that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// The networks of a run: sites that are reached in the same way share one.
-#[derive(Default)]
-pub struct Networks(Mutex<HashMap<Settings, Network>>);
-
-impl Networks {
-    pub fn get(&self, settings: &Settings) -> Result<Network, String> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(network) = known.get(settings) {
-            return Ok(network.clone());
-        }
-        let network = Network::new(settings)?;
-        known.insert(settings.clone(), network.clone());
-        Ok(network)
-    }
 }
 
 #[derive(Clone)]
@@ -123,6 +134,9 @@ fn builder(settings: &Settings) -> Result<reqwest::ClientBuilder, String> {
     for proxy in proxies(&settings.proxy)? {
         builder = builder.proxy(proxy);
     }
+    if let Some(renamed) = &settings.server_name {
+        builder = builder.dns_resolver(Renaming(renamed.clone()));
+    }
     Ok(builder)
 }
 
@@ -132,32 +146,77 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
 
 fn secure(settings: &Settings) -> Result<reqwest::Client, String> {
     let mut builder = builder(settings)?.tls_danger_accept_invalid_certs(!settings.verify);
-    if let Some(path) = settings.cacert.as_ref().filter(|_| settings.verify) {
-        let certificates = reqwest::Certificate::from_pem_bundle(&read(path)?)
-            .map_err(|_| format!("`{}` holds no certificates that can be read", path.display()))?;
+    if let Some(pem) = settings.cacert.as_ref().filter(|_| settings.verify) {
+        let certificates = reqwest::Certificate::from_pem_bundle(&read(pem)?)
+            .map_err(|_| format!("{} holds no certificates that can be read", named(pem)))?;
         if certificates.is_empty() {
-            return Err(format!("`{}` holds no certificate", path.display()));
+            return Err(format!("{} holds no certificate", named(pem)));
         }
         builder = builder.tls_certs_only(certificates);
     }
-    if let Some(path) = &settings.cert {
-        let mut pem = read(path)?;
+    if let Some(cert) = &settings.cert {
+        let mut pem = read(cert)?;
         if let Some(key) = &settings.key {
             pem.push(b'\n');
             pem.extend(read(key)?);
         }
         let identity = reqwest::Identity::from_pem(&pem)
-            .map_err(|_| format!("`{}` and its key are no client certificate that can be used", path.display()))?;
+            .map_err(|_| format!("{} and its key are no client certificate that can be used", named(cert)))?;
         builder = builder.identity(identity);
     }
     build(builder)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|e| format!("cannot read `{}`: {e}", path.display()))
+fn read(pem: &Pem) -> Result<Vec<u8>, String> {
+    match pem {
+        Pem::File(path) => std::fs::read(path).map_err(|e| format!("cannot read `{}`: {e}", path.display())),
+        Pem::Text(_, text) => Ok(text.expose_secret().as_bytes().to_vec()),
+    }
+}
+
+fn named(pem: &Pem) -> String {
+    match pem {
+        Pem::File(path) => format!("`{}`", path.display()),
+        Pem::Text(setting, _) => format!("`{setting}`"),
+    }
+}
+
+/// Looks the site up where it is, and not where the name of its certificate would lead.
+struct Renaming(ServerName);
+
+impl reqwest::dns::Resolve for Renaming {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let host = if name.as_str().eq_ignore_ascii_case(&self.0.name) { &self.0.host } else { name.as_str() };
+        let host = host.trim_matches(['[', ']']).to_string();
+        Box::pin(async move {
+            let found: Vec<std::net::SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
+}
+
+/// The same request to the name that the site's certificate has; its `Host` stays.
+fn renamed(request: http::Request<Body>, to: &ServerName) -> http::Request<Body> {
+    let (mut parts, body) = request.into_parts();
+    let port = parts.uri.port_u16().map_or(String::new(), |port| format!(":{port}"));
+    let mut uri = parts.uri.clone().into_parts();
+    if let (Some(was), Ok(authority)) = (&uri.authority, format!("{}{port}", to.name).parse()) {
+        if let Ok(host) = http::HeaderValue::from_str(was.as_str()) {
+            parts.headers.entry(http::header::HOST).or_insert(host);
+        }
+        uri.authority = Some(authority);
+    }
+    if let Ok(uri) = http::Uri::from_parts(uri) {
+        parts.uri = uri;
+    }
+    http::Request::from_parts(parts, body)
 }
 
 fn proxies(settings: &Proxy) -> Result<Vec<reqwest::Proxy>, String> {
+    if let Some(url) = &settings.always {
+        let proxy = reqwest::Proxy::all(url.clone()).map_err(|_| "the proxy's address is not a URL".to_string())?;
+        return Ok(vec![proxy]);
+    }
     let here = "localhost,127.0.0.0/8,::1";
     let except = settings.except.as_deref().map_or(here.to_string(), |list| format!("{here},{list}"));
     let except = reqwest::NoProxy::from_string(&except);
@@ -178,8 +237,13 @@ impl Transport for Network {
     fn send(&self, request: http::Request<Body>) -> BoxFuture<'_, Result<http::Response<Body>, TransportError>> {
         Box::pin(async move {
             let host = request.uri().authority().map_or_else(String::new, |a| host_of(a.as_str()).to_string());
+            let request = match &self.settings.server_name {
+                Some(name) => renamed(request, name),
+                None => request,
+            };
             let request = outgoing(request).map_err(|e| TransportError::NotSent(describe(&host, &e)))?;
-            let tls_proxy = self.settings.proxy.http.as_ref().is_some_and(|p| p.starts_with("https:"));
+            let proxy = &self.settings.proxy;
+            let tls_proxy = [&proxy.always, &proxy.http].into_iter().flatten().any(|p| p.starts_with("https:"));
             let client = match request.url().scheme() {
                 "https" => self.secure().map_err(TransportError::NotSent)?,
                 _ if tls_proxy => self.secure().map_err(TransportError::NotSent)?,

@@ -1,8 +1,10 @@
 //! edge.yaml, through the doors that commands use: load, then connect.
 
 use super::environment;
+use edge::config::cluster::Who;
 use edge::config::inventory::{self, Sites};
-use edge::config::{Clouds, Environment, load_clouds};
+use edge::config::{Clouds, Environment, Kept, load_clouds};
+use edge::transport::network::Pem;
 use edge_lang::eval::Unreachable;
 use std::time::Duration;
 
@@ -134,7 +136,7 @@ sits: {}
 }
 
 #[test]
-fn contexts_are_sites_too_and_one_without_a_driver_says_so() {
+fn contexts_are_sites_too() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
     write("clouds.yaml", CLOUDS);
@@ -151,7 +153,10 @@ fn contexts_are_sites_too_and_one_without_a_driver_says_so() {
     assert!(problems.iter().any(|p| p.contains("a cloud and a context")), "{problems:?}");
     let site = sites.inventory.iter().find(|(_, s)| &*s.name == "k-2").unwrap().1;
     let why = inventory::connection(&sites, site, None, &clouds, &environment).unwrap_err();
-    assert_eq!(why, "`k-2`: there is no driver for sites of the kind `kubernetes`");
+    assert!(
+        why.starts_with("`k-2`: no context `k-2` in the kubeconfig; `k-1` is there (") && why.contains("three"),
+        "{why}"
+    );
 }
 
 #[test]
@@ -223,4 +228,91 @@ fn a_library_describes_services_for_every_program() {
     assert_eq!(with("library: shop.edge", &[("shop.edge", &wrong)]), Ok(vec!["E0308 shop.edge".to_string()]));
     let missing = with("library: [shop.edge, more.edge]", &[("shop.edge", shop)]).unwrap_err();
     assert_eq!(missing, "FOLDER/edge.yaml:1: the library `FOLDER/more.edge` cannot be read: there is no such file");
+}
+
+#[test]
+fn a_context_is_read_as_kubectl_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    std::fs::create_dir(here.join("sub")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(here.join(name), text).unwrap();
+    let pem = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, "PEM");
+    write(
+        "sub/one",
+        &format!(
+            "current-context: a
+contexts:
+- {{name: a, context: {{cluster: k, user: cert, namespace: shop}}}}
+- {{name: t, context: {{cluster: k, user: file}}}}
+- {{name: lost, context: {{cluster: nowhere, user: file}}}}
+- {{name: e, context: {{cluster: k, user: exec}}}}
+clusters: [{{name: k, cluster: {{server: 'https://10.0.0.1:6443', certificate-authority: pki/ca, tls-server-name: kube, extra: 1}}}}]
+users:
+- {{name: cert, user: {{client-certificate: pki/c, client-key-data: {pem}}}}}
+- {{name: file, user: {{tokenFile: tok, token: no}}}}
+- {{name: exec, user: {{exec: {{command: ./plugin, apiVersion: v, env: [{{name: A, value: b}}], interactiveMode: Never}}}}}}
+"
+        ),
+    );
+    write("two", "contexts: [{name: a, context: {cluster: other}}, {name: b, context: {cluster: o}}]
+clusters: [{name: k, cluster: {server: 'http://wrong'}}, {name: o, cluster: {server: 'http://two', insecure-skip-tls-verify: true, proxy-url: 'socks5://p:1'}}]");
+    let mut environment = environment(here);
+    environment.variables.insert("KUBECONFIG".into(), "sub/one::none:two".into());
+    let cluster = |settings: &[(&str, &str)]| {
+        let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        edge::config::cluster::cluster(&settings, &environment)
+    };
+    let a = cluster(&[]).unwrap();
+    assert_eq!(
+        (a.context.as_str(), a.server.as_str(), a.namespace.as_deref()),
+        ("a", "https://10.0.0.1:6443", Some("shop"))
+    );
+    let file = |pem: &Option<Pem>| match pem {
+        Some(Pem::File(path)) => path.strip_prefix(here).unwrap().display().to_string(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!((file(&a.cacert), file(&a.cert)), ("sub/pki/ca".into(), "sub/pki/c".into()));
+    assert!(matches!(&a.key, Some(Pem::Text(_, text)) if secrecy::ExposeSecret::expose_secret(text) == "PEM"));
+    assert_eq!(a.server_name.as_ref().map(|n| (n.name.as_str(), n.host.as_str())), Some(("kube", "10.0.0.1")));
+    // Nothing that is printed has a key.
+    assert!(!format!("{a:?}").contains("PEM\""), "{a:?}");
+    match cluster(&[("context", "t")]).unwrap().who {
+        Who::Token(Kept::File(path)) => assert_eq!(path, here.join("sub/tok")),
+        other => panic!("{other:?}"),
+    }
+    match cluster(&[("context", "e")]).unwrap().who {
+        Who::Plugin(plugin) => {
+            assert_eq!(std::path::PathBuf::from(&plugin.command), here.join("sub/./plugin"));
+            assert!(!format!("{plugin:?}").contains("\"b\""));
+        }
+        other => panic!("{other:?}"),
+    }
+    let b = cluster(&[("context", "b"), ("namespace", "mine")]).unwrap();
+    assert!(!b.verify && b.server == "http://two" && b.namespace.as_deref() == Some("mine") && b.proxy.is_some());
+    assert_eq!(cluster(&[("context", "b"), ("kubeconfig", "two")]).unwrap().server, "http://two");
+    assert_eq!(
+        cluster(&[("context", "a"), ("kubeconfig", "two")]).unwrap_err(),
+        "the context `a`: there is no cluster `other`"
+    );
+    assert_eq!(cluster(&[("context", "lost")]).unwrap_err(), "the context `lost`: there is no cluster `nowhere`");
+    assert_eq!(cluster(&[("context", "lots")]).unwrap_err(), "no context `lots` in the kubeconfig; `lost` is there");
+    let connection = edge::config::Connection::kubernetes("K", b).in_project("other").unwrap();
+    let network = connection.network(&environment);
+    assert!(!network.verify && network.proxy.always.as_deref() == Some("socks5://p:1"));
+}
+
+#[test]
+fn within_a_cluster_the_service_account_is_who_we_are() {
+    let account = tempfile::tempdir().unwrap();
+    let mut environment = environment(account.path());
+    let found = |environment: &Environment| edge::config::cluster::in_cluster(environment, account.path());
+    assert_eq!(found(&environment).unwrap_err(), "no context is named, and this is not inside a cluster");
+    environment.variables.insert("KUBERNETES_SERVICE_HOST".into(), "fd00::1".into());
+    environment.variables.insert("KUBERNETES_SERVICE_PORT".into(), "6443".into());
+    assert!(found(&environment).is_err());
+    std::fs::write(account.path().join("token"), "t").unwrap();
+    std::fs::write(account.path().join("namespace"), "shop\n").unwrap();
+    let cluster = found(&environment).unwrap();
+    assert_eq!((cluster.server.as_str(), cluster.namespace.as_deref()), ("https://[fd00::1]:6443", Some("shop")));
+    assert!(matches!(cluster.who, Who::Token(Kept::File(_))));
 }

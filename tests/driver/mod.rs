@@ -1,8 +1,10 @@
 //! Drivers through their door, a `Session`: OpenStack's against the simulated sites under virtual time (`simulated`)
-//! and against answers that no decent site gives (`odd`), that of HTTP applications (`http_application`), and what is
+//! and against answers that no decent site gives (`odd`), those of Kubernetes and of
+//! HTTP applications (`kubernetes`, `http_application`), and what is
 //! below them over real sockets (`sockets`).
 
 mod http_application;
+mod kubernetes;
 mod odd;
 mod pure;
 mod simulated;

@@ -1,10 +1,10 @@
 //! The network's transport over loopback sockets: what was not sent, what was lost, who is trusted.
 
-use edge::transport::network::{Network, Proxy, Settings, install_tls};
+use edge::transport::network::{Network, Pem, Proxy, Settings, install_tls};
 use edge::transport::{Body, BoxError, Transport, TransportError, empty_body, full_body};
 use http_body_util::{BodyExt, StreamBody};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -130,7 +130,7 @@ async fn a_proxy_is_used_where_it_is_set_and_never_for_this_machine() {
     let (here, mut direct) = serving("HTTP/1.1 204 No Content\n\n").await;
     let through = Some(format!("http://user:hunter-2@127.0.0.1:{proxy}"));
     let settings = Settings {
-        proxy: Proxy { http: through, https: None, except: Some("near.invalid".into()) },
+        proxy: Proxy { always: None, http: through, https: None, except: Some("near.invalid".into()) },
         ..Settings::default()
     };
     assert!(!format!("{settings:?}").contains("hunter"));
@@ -177,8 +177,8 @@ impl Certificates {
         Certificates { directory, server: open.into(), strict: strict.into() }
     }
 
-    fn path(&self, name: &str) -> Option<PathBuf> {
-        Some(Path::join(self.directory.path(), name))
+    fn path(&self, name: &str) -> Option<Pem> {
+        Some(Pem::File(Path::join(self.directory.path(), name)))
     }
 }
 

@@ -6,10 +6,20 @@ use edge_lang::plan::FieldChange;
 use edge_lang::types::Type;
 use serde_json::Value as Json;
 
+/// A secret, or something with secrets in it.
+pub fn holds_secrets(ty: &Type) -> bool {
+    match ty.present() {
+        Type::Secret => true,
+        Type::Map(of) | Type::List(of) => holds_secrets(of),
+        Type::Record(fields) => fields.values().any(holds_secrets),
+        _ => false,
+    }
+}
+
 /// Differences as a plan shows them; the values of secrets are not shown.
 pub fn field_changes(resource: &Resource, differences: &[Difference]) -> Vec<FieldChange> {
     let change = |d: &Difference| {
-        let secret = resource.fields.get(&d.field).is_some_and(|f| *f.ty.present() == Type::Secret);
+        let secret = resource.fields.get(&d.field).is_some_and(|f| holds_secrets(&f.ty));
         let text = |value: &Json| match value {
             _ if secret => "(secret)".to_string(),
             Json::Null => "nothing".to_string(),

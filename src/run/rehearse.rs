@@ -5,11 +5,12 @@
 //! are told.
 
 use super::instance::Instance;
+use super::planned;
 use super::trouble::Trouble;
 use edge_lang::library::render::{self, Asked, Fields, Headers, Reading, Row, Scope as Known};
 use edge_lang::library::{AnswerKind, Instruction, Mark, Op, Resource, Source, Template};
 use edge_lang::plan::FieldChange;
-use edge_lang::types::{Name, Type};
+use edge_lang::types::Name;
 use serde_json::Value as Json;
 
 /// What the site says of the attempt.
@@ -87,12 +88,7 @@ pub fn carries(resource: &Resource, mark: &Mark, row: &Row, marker: &str) -> boo
 }
 
 fn holds_secrets(instance: &Instance, row: &Fields) -> bool {
-    let secret = |ty: &Type| match ty.present() {
-        Type::Secret => true,
-        Type::Map(of) => **of == Type::Secret,
-        _ => false,
-    };
-    instance.described(row).is_some_and(|r| r.fields.values().any(|f| !f.once && secret(&f.ty)))
+    instance.described(row).is_some_and(|r| r.fields.values().any(|f| !f.once && planned::holds_secrets(&f.ty)))
 }
 
 /// Changes of one thing that are told; more are counted.

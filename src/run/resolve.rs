@@ -1,10 +1,10 @@
 //! The arguments of an operation as they are at one site: names become resources, and resources of other sites are matched
 //! with what is here, or must be copied here. Only reads; a plan and a run resolve in the same way, and a run then copies.
 
-use super::Run;
 use super::bridge;
 use super::instance::Instance;
 use super::trouble::Trouble;
+use super::{Run, rows};
 use edge_lang::eval::{Handle, Step, Table, Value, to_json};
 use edge_lang::library::render::{self, Fields, Row};
 use edge_lang::library::{Param, Resource};
@@ -142,19 +142,9 @@ async fn argument(spot: Spot<'_>, ty: &Type, value: &Value) -> Result<Argument, 
             Ok(Argument::Many(many))
         }
         // What is sent is what was meant, secrets too.
-        (_, value) if edge_lang::eval::has_secret(value) => Ok(Argument::Ready(revealed(value, spot.run))),
+        (_, value) if edge_lang::eval::has_secret(value) => Ok(Argument::Ready(rows::wire(value, &spot.run.inventory))),
         (_, Value::File(path)) => Ok(Argument::Ready((&**path).into())),
         (_, value) => Ok(Argument::Ready(to_json(value, &spot.run.inventory))),
-    }
-}
-
-/// As it is sent: the one place where secrets are told.
-fn revealed(value: &Value, run: &Run) -> Json {
-    match value {
-        Value::Secret(secret) => secret.reveal().into(),
-        Value::List(items) => items.iter().map(|i| revealed(i, run)).collect(),
-        Value::Record(record) => Json::Object(record.iter().map(|(k, v)| (k.to_string(), revealed(v, run))).collect()),
-        other => to_json(other, &run.inventory),
     }
 }
 
@@ -233,7 +223,8 @@ async fn from_handle(spot: Spot<'_>, service: &str, resource: &str, handle: &Han
         return Ok(to_be(handle.fields.get("name")));
     }
     let from = spot.run.inventory.instance(handle.site, service).unwrap_or(handle.site);
-    let mut fields: Fields = handle.fields.iter().map(|(k, v)| (k.clone(), to_json(v, &spot.run.inventory))).collect();
+    let mut fields: Fields =
+        handle.fields.iter().map(|(k, v)| (k.clone(), rows::wire(v, &spot.run.inventory))).collect();
     fields.entry("id".into()).or_insert_with(|| (&*handle.id).into());
     from_row(spot, service, resource, from, Row { id: Some(handle.id.to_string()), fields }).await
 }
@@ -250,7 +241,7 @@ async fn from_table(spot: Spot<'_>, service: &str, resource: &str, table: &Table
         return Ok(to_be(name));
     }
     let mut fields: Fields =
-        table.columns.iter().zip(&row.values).map(|(c, v)| (c.clone(), to_json(v, inventory))).collect();
+        table.columns.iter().zip(&row.values).map(|(c, v)| (c.clone(), rows::wire(v, inventory))).collect();
     if let Some(id) = &row.id {
         fields.entry("id".into()).or_insert_with(|| (&**id).into());
     }

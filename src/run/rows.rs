@@ -8,6 +8,7 @@ use super::live::{any_resource, times};
 use super::trouble::Kind;
 use super::{Run, codes};
 use edge_lang::eval::{self, Failure, Handle, Step, StepKind, Table, Value, from_json, to_json};
+use edge_lang::inventory::Inventory;
 use edge_lang::library::Resource;
 use edge_lang::library::render::{Fields, Row};
 use edge_lang::model::{SiteId, SiteSet};
@@ -87,14 +88,14 @@ fn layers(all: impl Iterator<Item = (SiteId, Row)>) -> Vec<HashMap<SiteId, Row>>
 }
 
 pub fn row_of_handle(run: &Run, handle: &Handle) -> Row {
-    let mut fields: Fields = handle.fields.iter().map(|(k, v)| (k.clone(), to_json(v, &run.inventory))).collect();
+    let mut fields: Fields = handle.fields.iter().map(|(k, v)| (k.clone(), wire(v, &run.inventory))).collect();
     fields.entry("id".into()).or_insert_with(|| (&*handle.id).into());
     Row { id: Some(handle.id.to_string()), fields }
 }
 
 pub fn row_of(run: &Run, table: &Table, row: &eval::Row) -> Row {
     let values = table.columns.iter().zip(&row.values);
-    let mut fields: Fields = values.map(|(c, v)| (c.clone(), to_json(v, &run.inventory))).collect();
+    let mut fields: Fields = values.map(|(c, v)| (c.clone(), wire(v, &run.inventory))).collect();
     let id = row.id.as_ref().map(|i| i.to_string());
     if let Some(id) = &id {
         fields.entry("id".into()).or_insert_with(|| id.as_str().into());
@@ -205,10 +206,31 @@ pub fn handle(resource: &Resource, site: SiteId, row: &Row) -> Handle {
     }
 }
 
+/// As it is sent, and as rows hold it: the one place where secrets are told.
+pub fn wire(value: &Value, inventory: &Inventory) -> Json {
+    match value {
+        Value::Secret(secret) => secret.reveal().into(),
+        Value::List(items) => items.iter().map(|item| wire(item, inventory)).collect(),
+        Value::Record(record) => {
+            Json::Object(record.iter().map(|(name, value)| (name.to_string(), wire(value, inventory))).collect())
+        }
+        other => to_json(other, inventory),
+    }
+}
+
+/// A field as programs see it. What its type says is a secret is one, whatever it holds, also within a map or a list.
 fn cell(value: Option<&Json>, ty: &Type) -> Value {
     match (value, ty.present()) {
         (None | Some(Json::Null), _) => Value::Null,
         (Some(Json::String(text)), Type::Secret) => Value::Secret(eval::Secret::new(text.as_str())),
+        (Some(other), Type::Secret) => Value::Secret(eval::Secret::new(other.to_string())),
+        (Some(Json::Object(members)), Type::Map(of)) => {
+            let member = |(name, value): (&String, &Json)| (name.as_str().into(), cell(Some(value), of));
+            Value::Record(Arc::new(members.iter().map(member).collect()))
+        }
+        (Some(Json::Array(items)), Type::List(of)) => {
+            Value::List(Arc::new(items.iter().map(|item| cell(Some(item), of)).collect()))
+        }
         (Some(value), _) => from_json(value.clone()),
     }
 }
@@ -225,4 +247,24 @@ pub fn table(resource: &Resource, rows: impl Iterator<Item = (SiteId, Row)>, ask
         })
         .collect();
     Table { resource: Some(resource.name.clone()), columns, rows, asked, ..Table::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edge_lang::eval::{display, has_secret};
+    use serde_json::json;
+
+    #[test]
+    fn a_map_of_secrets_shows_none_and_is_sent_whole() {
+        let held = json!({ "password": "hunter2" });
+        for ty in [Type::Map(Type::Secret.into()), Type::Secret] {
+            let value = cell(Some(&held), &ty);
+            let inventory = Inventory::default();
+            assert!(has_secret(&value));
+            assert!(!display(&value, &inventory).contains("hunter2"));
+            assert!(!to_json(&value, &inventory).to_string().contains("hunter2"));
+            assert!(wire(&value, &inventory).to_string().contains("hunter2"));
+        }
+    }
 }

@@ -142,7 +142,15 @@ async fn answer(
     let mut body =
         Body { op: Some(op), ..Body::new(spot.run, &spot.step.key, spot.atom, instance, resource, known, spot.time) };
     match body.begin(&op.body).await {
-        Ok(()) => Ok(Found::Value(body.answer.unwrap_or(Json::Null))),
+        Ok(()) => match (body.answer, op.result.as_ref().map(Type::present)) {
+            // What gives the resource, and says no other answer, gives what was read of it.
+            (None, Some(Type::Handle(given))) if *given == resource.name => {
+                let fields = body.known.row;
+                let id = fields.get("id").and_then(Json::as_str).map(str::to_string);
+                Ok(Found::Rows(vec![Row { id, fields }]))
+            }
+            (answer, _) => Ok(Found::Value(answer.unwrap_or(Json::Null))),
+        },
         Err(Stop::NotReached(t) | Stop::Silent(t) | Stop::Refused(t) | Stop::Broken(t)) => Err(t),
     }
 }

@@ -1,9 +1,11 @@
 //! Runs a case: the real evaluator, executor and driver against the sites of the storm, under virtual time.
 
+use super::disk::{Book, Disk};
 use super::ether::Ether;
+use super::formula::Random;
 use super::program::Case;
-use super::promise::{Ending, Promises};
-use super::site::{Maker, SITES};
+use super::promise::Promises;
+use super::site::{Kind, Maker, SITES};
 use edge::cli::run::{Parts, Stage, runtime};
 use edge::config::{self, Clouds, Connection};
 use edge::drivers::{self, Failure, Session, Surroundings};
@@ -11,6 +13,7 @@ use edge::run::Sessions;
 use edge::run::approval::Everything;
 use edge::run::event::{Event, EventKind, Reader};
 use edge::run::guards::Guards;
+use edge::run::journal::Past;
 use edge_lang::check::{Imports, check};
 use edge_lang::eval::{FailureKind, Key};
 use edge_lang::inventory::{Inventory, Site as Known};
@@ -117,6 +120,14 @@ struct Ear {
     text: String,
     /// Which operation a step is, by its title.
     steps: Mutex<HashMap<Key, Heard>>,
+    /// Of the runner that is heard.
+    book: Mutex<Option<Arc<Book>>>,
+}
+
+impl Ear {
+    fn listens_to(&self, book: &Arc<Book>) {
+        *self.book.lock().unwrap_or_else(PoisonError::into_inner) = Some(book.clone());
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -128,6 +139,12 @@ enum Heard {
 
 impl Reader for Ear {
     fn read(&self, event: &Event) {
+        // The dead tell nothing; but what is printed has come so far, and is not printed again.
+        let printed = matches!(event.kind, EventKind::Printed { .. });
+        let book = self.book.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !printed && book.is_none_or(|book| book.is_dead()) {
+            return;
+        }
         let mut state = self.ether.state();
         state.catch_up();
         if state.trace.is_some() {
@@ -171,7 +188,9 @@ impl Reader for Ear {
                 state.promises.told(*at, mask(outcome), &state.sites)
             }
             (EventKind::Done { .. }, Some(Heard::Delete(at))) => state.promises.watches[*at].deleted = true,
-            (EventKind::Failed { message }, Some(Heard::Make(at))) if message.ends_with("nothing of it is left") => {
+            (EventKind::Failed { message }, Some(Heard::Make(at)))
+                if message.ends_with("failed, and nothing of it is left") =>
+            {
                 state.promises.failed(*at, &state.sites);
             }
             _ => {}
@@ -197,8 +216,13 @@ pub struct Ran {
     pub end: &'static str,
     pub broken: Vec<String>,
     pub requests: u64,
+    /// Written to the journal.
+    pub entries: u64,
     pub trace: String,
 }
+
+/// So often is a run resumed when all is well.
+const LIVES: usize = 4;
 
 /// Whether a readable account of it is kept.
 #[derive(Clone, Copy, PartialEq)]
@@ -211,7 +235,7 @@ pub fn ride(case: &Case, account: Account) -> Ran {
     let text = case.text();
     let (program, inventory) = match checked(&text) {
         Ok(checked) => checked,
-        Err(why) => return Ran { end: "not accepted", broken: Vec::new(), requests: 0, trace: why },
+        Err(why) => return Ran { end: "not accepted", broken: Vec::new(), requests: 0, entries: 0, trace: why },
     };
     runtime(true).block_on(weather(case, text, &program, &inventory, account))
 }
@@ -239,68 +263,118 @@ async fn weather(case: &Case, text: String, program: &Program, inventory: &Arc<I
             state.note(|| {
                 format!("somebody makes {} {:?} at {}", present.kind.word(), present.name, SITES[present.site])
             });
+            let taken = |t: &super::site::Thing| t.kind == present.kind && t.name == present.name;
+            if present.kind == Kind::Conf && state.sites[present.site].things.iter().any(taken) {
+                return;
+            }
             state.sites[present.site].put(present.kind, &present.name, present.text, present.maker);
             state.promises.foreign.push((present.site, present.kind, present.name));
         });
     }
-    let ear = Arc::new(Ear { ether: ether.clone(), text, steps: Mutex::default() });
-    let (stop, interrupt) = watch::channel(false);
-    let stage = Stage::of(Parts {
-        sites: &config::Sites::default(),
-        inventory: inventory.clone(),
-        library: house().library.clone(),
-        sessions: Arc::new(Opener { door: ether.door(), open: Mutex::default() }),
-        guards: Arc::new(Guards::new(Default::default())),
-        base: Default::default(),
-        variables: Default::default(),
-        interrupt,
-    });
-    let stage = stage.named("storm").patient(case.grace);
-    if let Some(time) = case.stop {
-        tokio::spawn(async move {
-            tokio::time::sleep(time).await;
-            let _ = stop.send(true);
-            stop.closed().await;
-        });
-    }
-    let ran = stage.carry_out(program, IndexMap::new(), Box::new(Everything), vec![ear.clone()]);
-    let Ok(ended) = tokio::time::timeout(Duration::from_secs(24 * 3600), ran).await else {
-        let mut state = ether.state();
-        let trace = state.trace.take().unwrap_or_default();
-        return Ran {
-            end: "endless",
-            broken: vec!["it does not end within a day".into()],
-            requests: state.requests,
-            trace,
+    let ear = Arc::new(Ear { ether: ether.clone(), text, steps: Mutex::default(), book: Mutex::default() });
+    let disk = Disk::default();
+    let mut random = Random(case.heal.as_millis() as u64 ^ case.latency);
+    let mut entries = 0;
+    let mut last = None;
+    for life in 0..case.troubles.len() + LIVES {
+        let trouble = case.troubles.get(life).copied();
+        let book = Arc::new(Book::new(disk.clone(), ether.clone(), trouble, case.slow_disk));
+        ear.listens_to(&book);
+        let (stop, interrupt) = watch::channel(false);
+        // When all is well there is time to pay.
+        let healed = ether.state().now() >= case.heal;
+        let grace = if healed { Duration::from_secs(3600) } else { case.grace };
+        let past = match Past::of(&disk.entries()) {
+            Ok(past) => past,
+            Err(why) => {
+                ether.state().promises.broken.insert(format!("the journal contradicts itself: {why}"));
+                break;
+            }
         };
-    };
+        let stage = Stage::of(Parts {
+            sites: &config::Sites::default(),
+            inventory: inventory.clone(),
+            library: house().library.clone(),
+            sessions: Arc::new(Opener { door: ether.door(), open: Mutex::default() }),
+            guards: Arc::new(Guards::new(Default::default())),
+            base: Default::default(),
+            variables: Default::default(),
+            interrupt,
+        });
+        let stage = stage.named("storm").patient(grace).journaled(book.clone()).resuming(past);
+        if let (0, Some(time)) = (life, case.stop) {
+            tokio::spawn(async move {
+                tokio::time::sleep(time).await;
+                let _ = stop.send(true);
+                stop.closed().await;
+            });
+        }
+        let ran = stage.carry_out(program, IndexMap::new(), Box::new(Everything), vec![ear.clone()]);
+        let ran = tokio::time::timeout(Duration::from_secs(24 * 3600), ran);
+        let ended = tokio::select! {
+            biased;
+            () = book.death() => None,
+            ended = ran => Some(ended),
+        };
+        entries += book.written();
+        ether.state().kill();
+        match ended.filter(|_| !book.is_dead()) {
+            None => disk.crash(&mut random),
+            Some(Err(_)) => {
+                ether.state().promises.broken.insert("it does not end within a day".into());
+                break;
+            }
+            Some(Ok(ended)) => {
+                let settled = ended.owed.is_empty()
+                    && ended
+                        .result
+                        .as_ref()
+                        .map_or_else(|f| matches!(f.kind, FailureKind::Failed | FailureKind::Partial), |_| true);
+                let healed = ether.state().now() >= case.heal;
+                ether.state().note(|| format!("  ends: {:?}, owed {:?}", ended.result, ended.owed));
+                last = Some(ended);
+                if settled {
+                    break;
+                }
+                if !healed {
+                    let heal = case.heal;
+                    let now = ether.state().now();
+                    tokio::time::sleep(heal.saturating_sub(now)).await;
+                }
+            }
+        }
+        tokio::time::sleep(case.rest).await;
+    }
     tokio::time::sleep(Duration::from_secs(3600)).await;
     let mut state = ether.state();
     state.kill();
     state.catch_up();
-    let mut owed = vec![0; state.promises.watches.len()];
-    {
-        let steps = ear.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        for debt in &ended.owed {
-            if let Some(Heard::Make(at)) = steps.get(&debt.key) {
-                owed[*at] |= mask(&debt.sites) | mask(&debt.there);
-            }
-        }
-    }
-    let (end, spoken) = match &ended.result {
-        Ok(_) => ("done", 0),
-        Err(failure) => match failure.kind {
-            FailureKind::Failed | FailureKind::Partial => ("failed", 0),
-            FailureKind::Owed => ("unsettled", mask(&failure.site_set())),
-            FailureKind::Interrupted => ("stopped", mask(&failure.site_set())),
+    let end = match last.as_ref().map(|ended| &ended.result) {
+        None => "never ended",
+        Some(Ok(_)) => "done",
+        Some(Err(failure)) => match failure.kind {
+            FailureKind::Failed | FailureKind::Partial => "failed",
+            FailureKind::Owed => "unsettled",
+            FailureKind::Interrupted => "stopped",
         },
     };
-    let ending = Ending { owed, spoken, is_settled: matches!(end, "done" | "failed") };
     let state = &mut *state;
+    if let Some(ended) = &last {
+        if !ended.owed.is_empty() || !matches!(end, "done" | "failed") {
+            let why = match &ended.result {
+                Err(failure) => failure.message.clone(),
+                Ok(_) => format!("{:?}", ended.owed),
+            };
+            state
+                .promises
+                .broken
+                .insert(format!("all is well, and after {LIVES} times of resuming it is {end}: {why}"));
+        }
+    }
     state.promises.look(&state.sites);
-    state.promises.end(&ending, &state.sites);
+    state.promises.end(&state.sites);
     if account == Account::Whole {
-        state.note(|| format!("{end}: {:?}, owed {:?}", ended.result, ended.owed));
+        state.note(|| end.to_string());
         for site in &state.sites {
             for thing in &site.things {
                 let line = format!(
@@ -318,5 +392,5 @@ async fn weather(case: &Case, text: String, program: &Program, inventory: &Arc<I
         }
     }
     let broken = std::mem::take(&mut state.promises.broken).into_iter().collect();
-    Ran { end, broken, requests: state.requests, trace: state.trace.take().unwrap_or_default() }
+    Ran { end, broken, requests: state.requests, entries, trace: state.trace.take().unwrap_or_default() }
 }

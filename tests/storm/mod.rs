@@ -1,6 +1,7 @@
 //! The storm: programs, sites and faults made up from a seed, the real evaluator, pursuit, executor and driver under virtual
 //! time, and what is promised of every run held against the sites. README.md says how it is asked for.
 
+mod disk;
 mod drive;
 mod ether;
 pub mod formula;
@@ -46,9 +47,12 @@ fn storm() {
 struct Tally {
     ends: BTreeMap<&'static str, u64>,
     requests: u64,
+    entries: u64,
     wrong: BTreeMap<u64, Vec<String>>,
     seeds: u64,
     took: std::time::Duration,
+    /// And which it was.
+    slowest: (std::time::Duration, u64),
 }
 
 /// Every seed, on all cores.
@@ -65,13 +69,17 @@ fn sail(seeds: std::ops::Range<u64>) -> Tally {
                     if seed >= seeds.end {
                         break;
                     }
+                    let began = std::time::Instant::now();
                     let ran = catch_unwind(AssertUnwindSafe(|| ride(&Case::of(seed), Account::None)));
+                    let took = began.elapsed();
                     let mut tally = tally.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                     tally.seeds += 1;
+                    tally.slowest = tally.slowest.max((took, seed));
                     match ran {
                         Ok(ran) => {
                             *tally.ends.entry(ran.end).or_default() += 1;
                             tally.requests += ran.requests;
+                            tally.entries += ran.entries;
                             if !ran.broken.is_empty() {
                                 tally.wrong.insert(seed, ran.broken);
                             }
@@ -93,12 +101,15 @@ impl Tally {
     fn text(&self) -> String {
         let each = self.took.as_secs_f64() * 1e3 / self.seeds.max(1) as f64;
         format!(
-            "{} seeds in {:.1} s ({each:.2} ms each), {} requests, {:?}, {} wrong",
+            "{} seeds in {:.1} s ({each:.2} ms each), {} requests, {} entries, {:?}, {} wrong, slowest {:.1?} ({})",
             self.seeds,
             self.took.as_secs_f64(),
             self.requests,
+            self.entries,
             self.ends,
-            self.wrong.len()
+            self.wrong.len(),
+            self.slowest.0,
+            self.slowest.1
         )
     }
 
@@ -128,7 +139,8 @@ fn smallest(mut case: Case) -> (Case, drive::Ran) {
         }
     }
     let ran = catch_unwind(AssertUnwindSafe(|| ride(&case, Account::Whole)));
-    let panicked = |_| drive::Ran { end: "panicked", broken: Vec::new(), requests: 0, trace: String::new() };
+    let panicked =
+        |_| drive::Ran { end: "panicked", broken: Vec::new(), requests: 0, entries: 0, trace: String::new() };
     let ran = ran.unwrap_or_else(panicked);
     (case, ran)
 }

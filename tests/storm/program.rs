@@ -1,6 +1,7 @@
 //! A case: sites, a program over them, and what goes wrong, made up from a seed. It is data, so that a case that fails can
 //! be made smaller.
 
+use super::disk::Trouble;
 use super::formula::{Formula, Random, bits};
 use super::promise::Watch;
 use super::site::{Kind, Maker, SITES, Site};
@@ -17,6 +18,12 @@ pub struct Case {
     pub heal: Duration,
     /// Stopped by its user after this time.
     pub stop: Option<Duration>,
+    /// What becomes of one runner after the other; those after them live.
+    pub troubles: Vec<Trouble>,
+    /// Until the next runner goes on.
+    pub rest: Duration,
+    /// Until an entry of the journal is safe.
+    pub slow_disk: Duration,
     /// How long what is tidied is waited for at the end.
     pub grace: Duration,
     pub latency: u64,
@@ -102,6 +109,9 @@ impl Case {
             weather,
             heal,
             stop,
+            troubles: troubles(&mut random),
+            rest: Duration::from_millis(random.one_of(&[0, 0, 100, 30_000, 200_000])),
+            slow_disk: Duration::from_millis(random.one_of(&[0, 0, 0, 5, 2_000])),
             grace: Duration::from_secs(random.one_of(&[3600, 3600, 5])),
             latency: random.one_of(&[0, 0, 20, 300]),
             before: Vec::new(),
@@ -124,7 +134,8 @@ impl Case {
                 if make.ensure && random.chance(25) {
                     let text = if make.kind == Kind::Conf { random.one_of(&[TEXT, OLD]) } else { "" };
                     all.push((site, make.kind, name, text, Maker::Before, 0));
-                } else if !make.ensure && random.chance(3) {
+                } else if !make.ensure && make.kind != Kind::Key && random.chance(3) {
+                    // Not a key, which is known by its name alone.
                     let at = random.one_of(&[0, 5, 1_000, 20_000]);
                     all.push((site, make.kind, name, "", Maker::Other, at));
                 }
@@ -189,8 +200,16 @@ impl Case {
         }
         let _ = writeln!(
             out,
-            "healed after {:?}, stopped {:?}, grace {:?}, latency {} ms, vms up after {:?}, gone after {:?}",
-            self.heal, self.stop, self.grace, self.latency, self.build, self.linger
+            "healed after {:?}, stopped {:?}, runners {:?}, rest {:?}, disk {:?}, grace {:?}, latency {} ms, vms up after {:?}, gone after {:?}",
+            self.heal,
+            self.stop,
+            self.troubles,
+            self.rest,
+            self.slow_disk,
+            self.grace,
+            self.latency,
+            self.build,
+            self.linger
         );
         out
     }
@@ -219,6 +238,17 @@ impl Case {
         if self.stop.is_some() {
             all.push(Case { stop: None, ..self.clone() });
         }
+        for i in 0..self.troubles.len() {
+            let mut case = self.clone();
+            case.troubles.remove(i);
+            all.push(case);
+        }
+        if !self.rest.is_zero() {
+            all.push(Case { rest: Duration::ZERO, ..self.clone() });
+        }
+        if !self.slow_disk.is_zero() {
+            all.push(Case { slow_disk: Duration::ZERO, ..self.clone() });
+        }
         if self.latency > 0 {
             all.push(Case { latency: 0, ..self.clone() });
         }
@@ -232,6 +262,21 @@ impl Case {
         }
         all
     }
+}
+
+/// Half of all runs go through without a crash; the others die up to three times.
+fn troubles(random: &mut Random) -> Vec<Trouble> {
+    let deaths = random.one_of(&[0, 0, 0, 0, 1, 1, 1, 2, 3]);
+    let one = |random: &mut Random| {
+        let most = random.one_of(&[5, 15, 40]);
+        let at = 1 + random.below(most);
+        match random.below(20) {
+            0 => Trouble::Full(at),
+            1..=9 => Trouble::DiesBefore(at),
+            _ => Trouble::DiesAfter(at),
+        }
+    };
+    (0..deaths).map(|_| one(random)).collect()
 }
 
 struct Writer<'a> {

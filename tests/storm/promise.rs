@@ -205,13 +205,12 @@ impl Promises {
         watch.failed = true;
     }
 
-    /// At the end, when all that was late has come: what is there is in a verdict, or owed.
-    pub fn end(&mut self, ending: &Ending, sites: &[Site]) {
+    /// At the end, when all is well, every debt is paid, and all that was late has come.
+    pub fn end(&mut self, sites: &[Site]) {
         let mut broken = Vec::new();
-        for (i, watch) in self.watches.iter().enumerate() {
+        for watch in &self.watches {
             let sight = watch.sight(sites);
             let what = watch.described();
-            let owed = ending.owed.get(i).copied().unwrap_or(0) | ending.spoken;
             let taken_back = watch.atomics.iter().any(|number| !self.kept.contains(number));
             let kept = match watch.told {
                 Some(outcome) if watch.deleted => {
@@ -223,19 +222,19 @@ impl Promises {
                     }
                     if may_return { outcome } else { 0 }
                 }
-                Some(outcome) if taken_back && ending.is_settled => {
+                Some(outcome) if taken_back => {
                     // What `all but n of` spared is not closed by taking back.
-                    if sight.effects & !owed & !watch.formula.spared() != 0 {
+                    if sight.effects & !watch.formula.spared() != 0 {
                         broken.push(format!("{what} was taken back, and is at {}", named(sight.effects)));
                     }
                     outcome
                 }
-                Some(outcome) if taken_back || watch.deleting => outcome,
+                Some(outcome) if watch.deleting => outcome,
                 Some(outcome) => {
                     if outcome & !sight.good != 0 {
                         broken.push(format!("{what} is done, and not at {}", named(outcome & !sight.good)));
                     }
-                    if !watch.formula.holds(sight.effects & !owed | outcome) {
+                    if !watch.formula.holds(sight.effects | outcome) {
                         broken.push(format!("{what} is done, and is at {}", named(sight.effects)));
                     }
                     outcome
@@ -243,7 +242,7 @@ impl Promises {
                 None => 0,
             };
             let spared = if watch.told.is_some() { watch.formula.spared() } else { 0 };
-            let loose = sight.effects & !kept & !owed & !spared;
+            let loose = sight.effects & !kept & !spared;
             if loose != 0 {
                 let how = if watch.begun { "nobody knows of it" } else { "it was never begun" };
                 broken.push(format!("{what} is at {}, and {how}", named(loose)));
@@ -251,16 +250,6 @@ impl Promises {
         }
         self.broken.extend(broken);
     }
-}
-
-/// How a run ended, as it was told.
-pub struct Ending {
-    /// By operation, where something of it is owed.
-    pub owed: Vec<u32>,
-    /// Sites that the failure speaks of.
-    pub spoken: u32,
-    /// Whether the run came to its end: nothing of it goes on.
-    pub is_settled: bool,
 }
 
 pub fn named(mask: u32) -> String {

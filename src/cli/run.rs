@@ -247,6 +247,7 @@ impl Stage {
         let mut stage = self.clone();
         let journal = stage.journal.get_or_insert_with(|| Arc::new(MemoryJournal::default())).clone();
         let name = stage.name.get_or_insert_with(run_name).clone();
+        let mut written = 0;
         let (result, owed) = loop {
             let doomed = stage.past.doomed().cloned();
             stage.taking_back = doomed.is_some();
@@ -265,8 +266,10 @@ impl Stage {
             if !(further || run.gets_further() || run.is_doomed()) || run.is_interrupted() {
                 break (result, owed);
             }
-            match journal.entries().and_then(|entries| Past::of(&entries)) {
-                Ok(past) => stage.past = Arc::new(past),
+            match journal.entries().and_then(|entries| Ok((entries.len(), Past::of(&entries)?))) {
+                // Nothing more was written, as on a full disk: it would go on like this for ever.
+                Ok((now, _)) if now <= written => break (result, owed),
+                Ok((now, past)) => (written, stage.past) = (now, Arc::new(past)),
                 Err(why) => {
                     tracing::error!(target: "edge", "the journal cannot be read: {why}");
                     break (result, owed);

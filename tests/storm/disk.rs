@@ -19,6 +19,9 @@ pub enum Trouble {
     Full(u64),
 }
 
+/// No runner needs so many entries.
+const MOST: u64 = 10_000;
+
 /// What lasts from one runner to the next.
 #[derive(Clone, Default)]
 pub struct Disk(Arc<Mutex<Kept>>);
@@ -88,6 +91,12 @@ impl Book {
     fn turn(&self) -> u64 {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         *written += 1;
+        if *written == MOST {
+            let mut state = self.ether.state();
+            state.promises.broken.insert(format!("it writes without end: {MOST} entries"));
+            drop(state);
+            self.die();
+        }
         *written
     }
 

@@ -5,7 +5,7 @@ use super::ether::Ether;
 use super::formula::Random;
 use super::program::Case;
 use super::promise::Promises;
-use super::site::{Kind, Maker, SITES};
+use super::site::{Maker, SITES};
 use edge::cli::run::{Parts, Stage, runtime};
 use edge::config::{self, Clouds, Connection};
 use edge::drivers::{self, Failure, Session, Surroundings};
@@ -263,10 +263,6 @@ async fn weather(case: &Case, text: String, program: &Program, inventory: &Arc<I
             state.note(|| {
                 format!("somebody makes {} {:?} at {}", present.kind.word(), present.name, SITES[present.site])
             });
-            let taken = |t: &super::site::Thing| t.kind == present.kind && t.name == present.name;
-            if present.kind == Kind::Conf && state.sites[present.site].things.iter().any(taken) {
-                return;
-            }
             state.sites[present.site].put(present.kind, &present.name, present.text, present.maker);
             state.promises.foreign.push((present.site, present.kind, present.name));
         });

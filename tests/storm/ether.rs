@@ -17,6 +17,9 @@ use tokio::time::{Instant, sleep};
 /// The quiet time that the executor counts on: what a site that answers has not carried out by then, it never will.
 const QUIET: Duration = Duration::from_secs(55);
 
+/// No case needs so many requests.
+const MOST: u64 = 30_000;
+
 #[derive(Clone)]
 pub struct Ether(Arc<Mutex<State>>);
 
@@ -238,6 +241,10 @@ impl Door {
         let (what, heal) = {
             let mut state = self.ether.state();
             state.requests += 1;
+            if state.requests == MOST {
+                state.promises.broken.insert(format!("it asks without end: {MOST} requests"));
+                state.kill();
+            }
             state.catch_up();
             let what = state.befalls(site, &ask);
             if let Some(what) = what {

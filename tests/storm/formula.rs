@@ -162,7 +162,8 @@ impl Formula {
             Formula::Site(site) => 1 << site,
             Formula::Not(_) => 0,
             Formula::And(parts) | Formula::Or(parts) => parts.iter().fold(0, |all, p| all | p.positive()),
-            Formula::Xor(a, b) => a.positive() | b.positive(),
+            // What must not be in one part may be wanted then.
+            Formula::Xor(a, b) => a.sites() | b.sites(),
             Formula::Count { most: 0, .. } => 0,
             Formula::Count { set, .. } | Formula::AllBut(_, set) => *set,
         }

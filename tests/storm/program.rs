@@ -134,8 +134,8 @@ impl Case {
                 if make.ensure && random.chance(25) {
                     let text = if make.kind == Kind::Conf { random.one_of(&[TEXT, OLD]) } else { "" };
                     all.push((site, make.kind, name, text, Maker::Before, 0));
-                } else if !make.ensure && make.kind != Kind::Key && random.chance(3) {
-                    // Not a key, which is known by its name alone.
+                } else if !make.ensure && !make.kind.is_unique() && random.chance(3) {
+                    // Not under a unique name, by which alone ours is known.
                     let at = random.one_of(&[0, 5, 1_000, 20_000]);
                     all.push((site, make.kind, name, "", Maker::Other, at));
                 }

@@ -42,7 +42,7 @@ impl Kind {
         }
     }
 
-    fn is_unique(self) -> bool {
+    pub fn is_unique(self) -> bool {
         matches!(self, Kind::Key | Kind::Conf)
     }
 }

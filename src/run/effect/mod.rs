@@ -88,6 +88,8 @@ pub struct SiteEffect {
     changed: bool,
     /// `ensure` found nothing and has asked for it to be made: what is there now is its own.
     making: bool,
+    /// An undo left everything as it was found.
+    left_all: bool,
     /// How often the site answered that it failed, with the same words.
     failures: u32,
     failure: String,
@@ -149,6 +151,7 @@ impl SiteEffect {
             made: false,
             changed: false,
             making: false,
+            left_all: false,
             failures: 0,
             failure: String::new(),
             ticket: None,
@@ -399,6 +402,10 @@ impl Effect for SiteEffect {
     fn put_off(&mut self, why: String) {
         self.word = why.clone();
         self.emit(EventKind::PutOff { site: self.atom, why });
+    }
+
+    fn left_all(&self) -> bool {
+        self.left_all
     }
 
     fn is_hopeless(&self) -> bool {

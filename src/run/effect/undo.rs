@@ -19,6 +19,7 @@ impl SiteEffect {
         if let Err(why) = self.run.journal.record(entry).await {
             return self.unanswered(Trouble::refused(format!("the journal: {why}")));
         }
+        self.left_all = !self.made && !self.changed && !self.making;
         match self.try_undo().await {
             Ok(what) => {
                 self.row = self.subject.clone();

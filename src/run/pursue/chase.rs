@@ -4,7 +4,7 @@ use super::super::Run;
 use super::super::journal::{Entry, Id, Memory, Part};
 use super::{Deed, Effect, Ended, Patience, Seen, Told};
 use edge_lang::eval::Unreachable;
-use edge_lang::model::{Action, Observation, Pursuit, SiteId, SiteSet, Standing};
+use edge_lang::model::{Action, Belief, Observation, Pursuit, SiteId, SiteSet, Standing, State};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::BTreeMap;
@@ -261,11 +261,15 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         self.looked.insert(site);
         let hopeless = effect.is_hopeless();
         let memory = effect.memory();
+        let left_all = effect.left_all();
         self.effects.insert(site, effect);
         let troubled = match seen {
             Seen::Nothing => true,
             Seen::Observed(observation) => {
                 let taken = self.pursuit.observe(site, observation);
+                if observation == Observation::Undone && left_all {
+                    self.nothing_left(site);
+                }
                 match &taken {
                     Ok(()) => self.note(site, observation, memory.clone()),
                     // A mistake of ours; the belief stays, and what it calls for is done again.
@@ -313,6 +317,17 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         };
         let again = Instant::now() + pause;
         self.trouble.insert(site, Trouble { tries: tries + 1, again, send: again });
+    }
+
+    /// `ensure` left what it had found, and never sent anything there: no undo that was lost can still take it away, and
+    /// what a probe finds there is no effect.
+    fn nothing_left(&mut self, site: SiteId) {
+        let belief = self.pursuit.belief(site).unwrap_or_default();
+        if belief.state == State::Soft {
+            let closed = Belief { state: State::New, loose: false, ..belief };
+            // The site is one of the placement.
+            let _ = self.pursuit.believe(site, closed);
+        }
     }
 
     /// The time limit: sites in trouble go out of all outcomes. Says whether that changed anything.

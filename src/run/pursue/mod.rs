@@ -45,6 +45,8 @@ pub trait Effect: Clone + Send + 'static {
     fn release(&mut self) -> BoxFuture<'_, ()>;
     /// Whether there is something to give back.
     fn holds(&self) -> bool;
+    /// The last undo found nothing of ours to undo: no request of the effect ever left for the site.
+    fn left_all(&self) -> bool;
     /// Asking the site again would come to the same.
     fn is_hopeless(&self) -> bool;
     /// What the journal keeps of it.

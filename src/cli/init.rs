@@ -6,7 +6,7 @@ use super::arguments::Init;
 use super::load::Workplace;
 use super::sessions::Opener;
 use crate::config::{self, Clouds, Environment, kubeconfig};
-use crate::run::Sessions;
+use crate::run::{Sessions, Who};
 use edge_lang::inventory::{Inventory, Site};
 use futures_util::future::join_all;
 use indexmap::IndexMap;
@@ -56,13 +56,14 @@ pub fn init(workplace: Workplace, arguments: Init) -> Status {
         inventory.add(Site { name, stack: (*stack).into(), connection, ..Site::default() });
     }
     let inventory = Arc::new(inventory);
+    let person = owner(&environment, &clouds);
     let offered = offered(&inventory, clouds, &environment);
     for ((_, site), offered) in inventory.iter().zip(&offered) {
         if let Err(why) = offered {
             anstream::eprintln!("warning: {} does not say what it offers: {why}", site.name);
         }
     }
-    let text = written(&inventory, sites.values(), &offered);
+    let text = written(&inventory, sites.values(), &offered, person.as_deref());
     if arguments.stdout {
         anstream::print!("{text}");
         return Status::Done;
@@ -112,7 +113,7 @@ fn offered(inventory: &Arc<Inventory>, clouds: Clouds, environment: &Environment
         if &*site.stack != "openstack" {
             return Ok(None);
         }
-        let services = async { opener.session(id, None).await?.services().await };
+        let services = async { opener.session(id, Who::default()).await?.services().await };
         match tokio::time::timeout(PATIENCE, services).await {
             Ok(Ok(services)) => Ok(Some(services.into_iter().map(|s| s.kind).collect())),
             Ok(Err(failure)) => Err(failure.to_string()),
@@ -122,7 +123,18 @@ fn offered(inventory: &Arc<Inventory>, clouds: Clouds, environment: &Environment
     super::run::in_runtime(false, async { join_all(inventory.iter().map(|(id, site)| ask(id, site))).await })
 }
 
-fn written<'a>(inventory: &Inventory, accounts: impl Iterator<Item = &'a Vec<Account>>, offered: &[Offered]) -> String {
+/// All that is in one person's files is theirs, until they say otherwise.
+fn owner(environment: &Environment, clouds: &Clouds) -> Option<String> {
+    let of_clouds = || clouds.clouds.iter().find_map(|c| c.auth.value("username"));
+    environment.variable("USER").filter(|u| !u.is_empty()).or_else(of_clouds).map(str::to_string)
+}
+
+fn written<'a>(
+    inventory: &Inventory,
+    accounts: impl Iterator<Item = &'a Vec<Account>>,
+    offered: &[Offered],
+    person: Option<&str>,
+) -> String {
     let text = |t: &str| serde_json::Value::from(t).to_string();
     let ways = |connection: &BTreeMap<Arc<str>, Arc<str>>| {
         connection.iter().map(|(key, value)| format!("{key}: {}", text(value))).collect::<Vec<_>>()
@@ -147,6 +159,9 @@ fn written<'a>(inventory: &Inventory, accounts: impl Iterator<Item = &'a Vec<Acc
             }
         }
     }
+    if let Some(person) = person {
+        let _ = writeln!(out, "\ndefaults:\n  person: {}", text(person));
+    }
     out
 }
 
@@ -155,6 +170,7 @@ const HEAD: &str = "\
 #
 # labels: anything to choose sites by: `sites[tier == \"edge\"]`
 # protect: true, allow, deny, limits: what may be done at a site
+# person: whose account it is, where it is another's than below; trust: [SITE]: whose people it lets in
 
 sites:
 ";

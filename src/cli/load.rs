@@ -4,7 +4,7 @@ use super::arguments::{self, Arguments};
 use super::sessions::Opener;
 use super::{Status, draw};
 use crate::config::{self, Clouds, Environment, Problem};
-use crate::sim::{Scenario, SiteSpec, Stack, World};
+use crate::sim::{AccountSpec, Scenario, SiteSpec, Stack, World};
 use edge_lang::check::{Checked, Imports, check, codes, imports_of};
 use edge_lang::diagnostic::Diagnostic;
 use edge_lang::inventory::{Inventory, Site};
@@ -98,7 +98,16 @@ impl Places {
     pub fn world(&self, inventory: &Inventory) -> Option<World> {
         let mut scenario = self.sim.clone()?;
         for (name, stack) in simulable(inventory) {
-            scenario.sites.entry(name).or_insert_with(|| SiteSpec::of(stack));
+            let spec = scenario.sites.entry(name.clone()).or_insert_with(|| SiteSpec::of(stack));
+            let Some(site) = inventory.id(&name).and_then(|id| inventory.get(id)) else { continue };
+            // Further accounts of edge.yaml are users there, in the project of the first.
+            for name in site.accounts.keys() {
+                if spec.accounts.iter().any(|a| *a.user == **name) {
+                    continue;
+                }
+                let like = spec.accounts.first().cloned().unwrap_or_default();
+                spec.accounts.push(AccountSpec { user: name.to_string(), password: None, ..like });
+            }
         }
         Some(World::new(scenario))
     }

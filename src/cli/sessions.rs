@@ -2,7 +2,7 @@
 
 use crate::config::{self, Clouds, Connection, Environment};
 use crate::drivers::{self, Failure, IN_FLIGHT, Session, Surroundings};
-use crate::run::Sessions;
+use crate::run::{Sessions, Who};
 use crate::sim::World;
 use crate::transport::Transport;
 use crate::transport::network::Network;
@@ -13,7 +13,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
 use tokio::sync::Semaphore;
 
-type Key = (SiteId, Option<String>);
+/// Site, account, tenant.
+type Key = (SiteId, Option<Arc<str>>, Option<String>);
 
 pub struct Opener {
     sites: Arc<config::Sites>,
@@ -71,24 +72,33 @@ impl Opener {
             _ => false,
         };
         let mut sessions = self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        sessions.retain(|(site, _), _| same(*site));
+        sessions.retain(|(site, ..), _| same(*site));
         let mut limits = self.in_flight.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         limits.retain(|site, _| same(*site));
     }
 
-    fn open(&self, site: SiteId, tenant: Option<&str>) -> Result<Arc<dyn Session>, Failure> {
+    fn open(&self, key: &Key, inventory: &Inventory) -> Result<Arc<dyn Session>, Failure> {
+        let (site, account, tenant) = (key.0, key.1.as_deref(), key.2.as_deref());
         let wrong = |m: String| Failure::Configuration(m);
-        let inventory = read(&self.inventory);
         let Some(info) = inventory.get(site) else { return Err(wrong("no such site".into())) };
         let (connection, transport) = match &self.simulated {
             Some(simulated) => {
                 let cloud = read(&simulated.clouds).get(&info.name, None).cloned();
-                let cloud = cloud.ok_or_else(|| wrong(format!("{} is not among the simulated sites", info.name)))?;
+                let mut cloud =
+                    cloud.ok_or_else(|| wrong(format!("{} is not among the simulated sites", info.name)))?;
+                if let Some(name) = account {
+                    let all = simulated.world.accounts_of(&info.name);
+                    let as_other = all.into_iter().find(|a| a.username == name);
+                    let other = as_other.ok_or_else(|| wrong(format!("{} has no account `{name}`", info.name)))?;
+                    cloud.auth.set("username", other.username);
+                    cloud.auth.set("password", other.password);
+                    cloud.auth = cloud.auth.in_project(&other.project);
+                }
                 (Connection::openstack(info.name.to_string(), cloud), simulated.transport.clone())
             }
             None => {
                 let connection =
-                    config::connection(&self.sites, info, None, &self.clouds, &self.environment).map_err(wrong)?;
+                    config::connection(&self.sites, info, account, &self.clouds, &self.environment).map_err(wrong)?;
                 let network = Network::new(&connection.network(&self.environment)).map_err(wrong)?;
                 let transport: Arc<dyn Transport> = Arc::new(network);
                 (connection, transport)
@@ -120,16 +130,17 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 }
 
 impl Sessions for Opener {
-    fn session<'a>(
-        &'a self,
-        site: SiteId,
-        tenant: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Arc<dyn Session>, Failure>> {
-        let key = (site, tenant.map(str::to_string));
+    fn session<'a>(&'a self, site: SiteId, who: Who<'a>) -> BoxFuture<'a, Result<Arc<dyn Session>, Failure>> {
+        let inventory = read(&self.inventory);
+        let account = match inventory.account(who.identity, site) {
+            Ok(account) => account,
+            Err(distrust) => return Box::pin(std::future::ready(Err(Failure::Configuration(distrust.message())))),
+        };
+        let key = (site, account, who.tenant.map(str::to_string));
         let mut sessions = self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let found = match sessions.get(&key) {
             Some(session) => Ok(session.clone()),
-            None => self.open(site, tenant).inspect(|session| {
+            None => self.open(&key, &inventory).inspect(|session| {
                 sessions.insert(key, session.clone());
             }),
         };

@@ -3,7 +3,7 @@
 use super::arguments::{Output, Sites};
 use super::load::Workplace;
 use super::{Status, output};
-use crate::run::Sessions;
+use crate::run::{Sessions, Who};
 use edge_lang::eval::{Row, Table, Value};
 use edge_lang::inventory::Site;
 use edge_lang::model::SiteId;
@@ -66,7 +66,7 @@ pub async fn table(opener: &dyn Sessions, wanted: &[(SiteId, &Site)]) -> (Value,
 async fn row(opener: &dyn Sessions, id: SiteId, site: &Site) -> (Row, bool) {
     let began = Instant::now();
     let asked = timeout(PATIENCE, async {
-        let session = opener.session(id, None).await?;
+        let session = opener.session(id, Who::default()).await?;
         let account = session.account().await?;
         let mut services = Vec::new();
         for entry in session.services().await? {
@@ -84,8 +84,7 @@ async fn row(opener: &dyn Sessions, id: SiteId, site: &Site) -> (Row, bool) {
     });
     let (answers, account, services, good) = match asked.await {
         Ok(Ok((account, services))) => {
-            let who = account.project.map_or(account.user.clone(), |p| format!("{}@{p}", account.user));
-            (format!("{} ms", began.elapsed().as_millis()), who, services.join(", "), true)
+            (format!("{} ms", began.elapsed().as_millis()), account.to_string(), services.join(", "), true)
         }
         Ok(Err(failure)) => (format!("no: {failure}"), String::new(), String::new(), false),
         Err(_) => (format!("no answer in {} s", PATIENCE.as_secs()), String::new(), String::new(), false),

@@ -11,6 +11,7 @@ use super::{Clouds, Connection, Environment, Problem, Severity, cluster, kubecon
 use edge_lang::diagnostic::nearest;
 use edge_lang::eval::Unreachable;
 use edge_lang::inventory::{Inventory, Site};
+use edge_lang::model::SiteId;
 use edge_lang::model::names::{unfold, unfold_at_most};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -200,18 +201,23 @@ impl Sites {
     fn fill(&mut self, root: Node) {
         let Some(map) = self.map(&root, None, "") else { return };
         self.only(&map, None, &["sites", "groups", "defaults", "library"]);
+        let mut trusting = Map::new();
         if let Some(sites) = map.get("sites").and_then(|node| self.map(node, None, "sites")) {
             // Composed sites name the others, which may stand below them.
             let (composed, plain): (Map, Map) =
                 sites.into_iter().partition(|(_, n)| n.map().is_some_and(|m| m.contains_key("compose")));
             plain.iter().for_each(|(name, node)| self.site(name, node));
             composed.iter().for_each(|(name, node)| self.composed(name, node));
+            trusting = plain;
         }
         if let Some(groups) = map.get("groups").and_then(|node| self.map(node, None, "groups")) {
             groups.iter().for_each(|(name, node)| self.group(name, node));
         }
+        // Trust speaks of all sites and groups.
+        trusting.iter().for_each(|(name, node)| self.trust(name, node));
         if let Some(defaults) = map.get("defaults").and_then(|node| self.map(node, None, "defaults")) {
-            self.only(&defaults, None, &["timeout", "unreachable", "in_flight"]);
+            self.only(&defaults, None, &["timeout", "unreachable", "in_flight", "person"]);
+            self.inventory.person = self.value(&defaults, None, "person", "a name", word);
             self.defaults.timeout = self.value(&defaults, None, "timeout", "a time like 90s, 2min or 1h", time);
             self.defaults.in_flight = self.value(&defaults, None, "in_flight", "a number from 1 on", count);
             self.defaults.unreachable =
@@ -239,11 +245,22 @@ impl Sites {
         let empty = Node { line: node.line, kind: Kind::Map(Map::new()) };
         let Some(map) = self.map(if node.is_null() { &empty } else { node }, Some(pattern), "") else { return };
         let ways = WAYS.iter().flat_map(|(_, keys)| keys.iter().copied());
-        let known: Vec<&str> =
-            ["stack", "labels", "services", "accounts", "protect", "allow", "deny", "limits", "in_flight"]
-                .into_iter()
-                .chain(ways)
-                .collect();
+        let known: Vec<&str> = [
+            "stack",
+            "labels",
+            "services",
+            "person",
+            "accounts",
+            "trust",
+            "protect",
+            "allow",
+            "deny",
+            "limits",
+            "in_flight",
+        ]
+        .into_iter()
+        .chain(ways)
+        .collect();
         self.only(&map, Some(pattern), &known);
         let written = map.get("stack").and_then(Node::scalar);
         let told = WAYS.iter().find(|(_, keys)| map.contains_key(keys[0])).map(|(stack, _)| stack.to_string());
@@ -265,10 +282,15 @@ impl Sites {
             map.iter().filter(|(k, _)| keys.contains(&k.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect();
         let Some(connections) = self.ways(&connection, pattern, count) else { return };
         let Some(labels) = self.spread(&labels, pattern, count) else { return };
-        let mut accounts: Vec<(String, Vec<Settings>)> = Vec::new();
+        let person = self.value(&map, Some(pattern), "person", "a name", word);
+        let (mut accounts, mut people): (Vec<(String, Vec<Settings>)>, IndexMap<Arc<str>, Option<Arc<str>>>) =
+            Default::default();
         if let Some(all) = map.get("accounts").and_then(|n| self.map(n, Some(pattern), "accounts")) {
             for (account, node) in &all {
-                let Some(values) = self.map(node, Some(pattern), &format!("accounts.{account}")) else { continue };
+                let Some(mut values) = self.map(node, Some(pattern), &format!("accounts.{account}")) else { continue };
+                let whose = self.value(&values, Some(pattern), "person", "a name", word);
+                people.insert(account.as_str().into(), whose);
+                values.shift_remove("person");
                 self.only(&values, Some(pattern), keys);
                 let Some(spread) = self.ways(&values, pattern, count) else { continue };
                 accounts.push((account.clone(), spread));
@@ -291,7 +313,9 @@ impl Sites {
                 self.guards.insert(name.clone(), guards.clone());
             }
             let (stack, services) = (stack.as_str().into(), services.clone());
-            self.inventory.add(Site { name, stack, labels, services, connection, composed: None });
+            let (person, accounts) = (person.clone(), people.clone());
+            let site = Site { name, stack, labels, services, connection, person, accounts, ..Site::default() };
+            self.inventory.add(site);
         }
     }
 
@@ -440,10 +464,50 @@ impl Sites {
         let Some(texts) = words(node) else {
             return self.wrong(node.line, Some(name), "groups", "a list of sites is expected".into());
         };
+        let members = self.members(name, node.line, "groups", &texts);
+        self.inventory.groups.insert(name.into(), members.into_iter().collect());
+    }
+
+    /// The people of which sites are let in at those of a pattern, and by which account: `[Zone1, west]`, or
+    /// `{Zone1: visitors}`.
+    fn trust(&mut self, pattern: &str, node: &Node) {
+        let Some(node) = node.map().and_then(|m| m.get("trust")).filter(|n| !n.is_null()) else { return };
+        let entries: Vec<(String, Option<Arc<str>>)> = match (words(node), node.map()) {
+            (Some(texts), _) => texts.into_iter().map(|t| (t, None)).collect(),
+            (None, Some(map)) => {
+                map.iter().map(|(text, account)| (text.clone(), account.scalar().map(Arc::from))).collect()
+            }
+            (None, None) => {
+                let message = format!("a list of sites is expected, or of each the account, this is {}", node.what());
+                return self.wrong(node.line, Some(pattern), "trust", message);
+            }
+        };
+        let mut trusted = BTreeMap::new();
+        for (text, account) in entries {
+            let sites = self.members(pattern, node.line, "trust", std::slice::from_ref(&text));
+            trusted.extend(sites.into_iter().map(|site| (site, account.clone())));
+        }
+        let trusted = Arc::new(trusted);
+        for name in unfold_at_most(pattern, MOST).unwrap_or_default() {
+            let Some(mut site) = self.inventory.id(&name).and_then(|id| self.inventory.get(id)).cloned() else {
+                continue;
+            };
+            let known = |account: &&Arc<str>| site.accounts.contains_key(*account);
+            if let Some(unknown) = trusted.values().flatten().find(|account| !known(account)) {
+                let message = format!("`{name}` has no account `{unknown}`; `accounts` declares them");
+                return self.wrong(node.line, Some(pattern), "trust", message);
+            }
+            site.trust = trusted.clone();
+            self.inventory.add(site);
+        }
+    }
+
+    /// Sites and groups by name, with ranges.
+    fn members(&mut self, entry: &str, line: usize, key: &str, texts: &[String]) -> Vec<SiteId> {
         let mut members = Vec::new();
         for text in texts {
-            match unfold(&text) {
-                Err(e) => self.wrong(node.line, Some(name), "groups", e.to_string()),
+            match unfold(text) {
+                Err(e) => self.wrong(line, Some(entry), key, e.to_string()),
                 Ok(sites) => {
                     for site in sites {
                         match (self.inventory.id(&site), self.inventory.groups.get(site.as_str())) {
@@ -451,14 +515,14 @@ impl Sites {
                             (None, Some(group)) => members.extend(group.iter()),
                             (None, None) => {
                                 let message = self.no_site(&site);
-                                self.wrong(node.line, Some(name), "groups", message);
+                                self.wrong(line, Some(entry), key, message);
                             }
                         }
                     }
                 }
             }
         }
-        self.inventory.groups.insert(name.into(), members.into_iter().collect());
+        members
     }
 
     fn no_site(&self, name: &str) -> String {
@@ -518,6 +582,10 @@ fn words(node: &Node) -> Option<Vec<String>> {
         Some(list) => list.iter().map(Node::scalar).collect(),
         None => node.scalar().map(|text| vec![text]),
     }
+}
+
+fn word(node: &Node) -> Option<Arc<str>> {
+    node.scalar().filter(|text| !text.is_empty()).map(Arc::from)
 }
 
 fn count(node: &Node) -> Option<usize> {

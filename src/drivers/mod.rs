@@ -20,6 +20,7 @@ use crate::config::{Connection, Way};
 use crate::transport::{Body, Transport};
 use edge_lang::library::{Listing, Request, Version};
 use futures_util::future::BoxFuture;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,6 +140,16 @@ pub struct Account {
     pub user_id: String,
     pub project: Option<String>,
     pub project_id: Option<String>,
+}
+
+/// `alice@shop`.
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.project {
+            Some(project) => write!(f, "{}@{project}", self.user),
+            None => f.write_str(&self.user),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

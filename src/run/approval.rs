@@ -1,5 +1,6 @@
 //! Approval covers the effects that the plan showed. What is more is asked for when it is about to be sent, or stops there.
 
+use super::codes;
 use super::trouble::Trouble;
 use edge_lang::eval::Step;
 use edge_lang::plan::{Beyond, Plan, PlannedEffect};
@@ -7,7 +8,7 @@ use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
 fn unapproved(why: String) -> Trouble {
-    Trouble::refused(why).help("`edge explain E0610` says more")
+    Trouble::refused(why).code(&codes::NOT_APPROVED)
 }
 
 pub trait Approval: Send + Sync {

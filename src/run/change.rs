@@ -6,6 +6,7 @@ use super::event::EventKind;
 use super::journal::{self, Begin, Id, Part};
 use super::live::{Live, any_resource, patience, rules, times, title};
 use super::pursue::{Effect, Ended, Told, pursue};
+use super::trouble::code_of;
 use super::{Due, Owed, Run, codes, pending, rows};
 use edge_lang::eval::{Failure, FailureKind, Step, StepKind, Unreachable, Value};
 use edge_lang::library::render::Row;
@@ -248,7 +249,9 @@ fn failure(run: &Run, step: &Step, ended: Ended, effects: &BTreeMap<SiteId, Site
     };
     let mut failure = match ended {
         Ended::Failed | Ended::Done(_) | Ended::Deferred(_) => {
-            Failure::new(&codes::FAILED, step.span, format!("{title} failed, and nothing of it is left"))
+            let refusals = effects.values().filter(|e| e.refused).map(|e| e.code);
+            let code = code_of(refusals, &codes::FAILED);
+            Failure::new(code, step.span, format!("{title} failed, and nothing of it is left"))
         }
         Ended::Unsettled(owed) if owed.is_empty() => {
             Failure::new(&codes::UNSETTLED, step.span, format!("{title} is not done: sites do not answer"))

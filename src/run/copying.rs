@@ -6,8 +6,8 @@ use super::event::EventKind;
 use super::instance::Instance;
 use super::live::times;
 use super::resolve::Copy;
-use super::trouble::{Kind, Trouble};
-use super::{Run, bridge, codes, copies, rows};
+use super::trouble::{Kind, Trouble, code_of};
+use super::{Run, Who, bridge, codes, copies, rows};
 use edge_lang::eval::{Failure, FailureKind, Step, Value};
 use edge_lang::library::render::Row;
 use edge_lang::model::{SiteId, SiteSet};
@@ -29,7 +29,7 @@ pub fn sources(run: &Run, step: &Step) -> Vec<(SiteId, Row)> {
 /// For each row at each site: what is there already, or the copy that is missing.
 pub async fn look(run: &Run, step: &Step, site: SiteId) -> Result<Vec<Result<Row, Copy>>, Trouble> {
     let to = run.inventory.instance(site, &step.service).unwrap_or(site);
-    let here = Instance::open(run, to, &step.service, step.policy.tenant.as_deref(), times(step).answer).await?;
+    let here = Instance::open(run, to, &step.service, Who::of(step), times(step).answer).await?;
     let resource = here.resource(&step.resource)?;
     let mut looked = Vec::new();
     for (from, row) in sources(run, step) {
@@ -72,7 +72,8 @@ pub async fn perform(run: &Arc<Run>, step: &Arc<Step>, approval: &Arc<dyn Approv
     }
     let owed = failures.iter().any(|(_, t)| t.kind == Kind::Silent);
     let kind = if owed { FailureKind::Owed } else { FailureKind::Failed };
-    let mut failure = Failure::new(&codes::FAILED, step.span, format!("{title} is not complete")).kind(kind);
+    let code = code_of(failures.iter().map(|(_, t)| t.code), &codes::FAILED);
+    let mut failure = Failure::new(code, step.span, format!("{title} is not complete")).kind(kind);
     for (site, trouble) in failures {
         failure.sites.push((site, trouble.message));
         failure.help.extend(trouble.help);

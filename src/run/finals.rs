@@ -9,8 +9,8 @@ use super::journal::{self, Begin, Entry, Id};
 use super::live::{patience, rules, times, title};
 use super::pursue::{Deed, Effect, Patience, Seen};
 use super::resolve::{self, Spot, pending_at};
-use super::trouble::{Kind, Trouble};
-use super::{Due, Owed, Run, change::Pursued, codes, remove, rows};
+use super::trouble::{Kind, Trouble, code_of};
+use super::{Due, Owed, Run, Who, change::Pursued, codes, remove, rows};
 use edge_lang::eval::{Failure, FailureKind, Step, Unreachable, Value};
 use edge_lang::library::render::{self, Row};
 use edge_lang::model::{Belief, Observation, Placement, SiteId, SiteSet, State};
@@ -97,7 +97,11 @@ pub async fn perform(
             edge_lang::eval::sites_text(&done, &run.inventory)
         ),
     };
-    let mut failure = Failure::new(&codes::PARTIAL, step.span, message).kind(match (owed, done.is_empty()) {
+    let code = match done.is_empty() {
+        true => code_of(left.iter().map(|(_, t)| t.code), &codes::PARTIAL),
+        false => &codes::PARTIAL,
+    };
+    let mut failure = Failure::new(code, step.span, message).kind(match (owed, done.is_empty()) {
         (true, _) => FailureKind::Owed,
         (false, true) => FailureKind::Failed,
         (false, false) => FailureKind::Partial,
@@ -205,7 +209,7 @@ impl Act {
         let Act { run, step, site, row, .. } = self;
         let time = times(step).answer;
         let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
-        let instance = Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), time).await?;
+        let instance = Instance::open(run, at, &step.service, Who::of(step), time).await?;
         let row = match &step.subject {
             Some(_) => row.clone(),
             None => {
@@ -278,7 +282,7 @@ async fn act(effect: &mut SiteEffect) -> Result<(), Trouble> {
     match effect.act(Deed::Send).await {
         Seen::Observed(Observation::Done) => Ok(()),
         Seen::Observed(Observation::Refused | Observation::Broken) => {
-            Err(Trouble { help: effect.help.clone(), ..Trouble::refused(effect.word.clone()) })
+            Err(Trouble { help: effect.help.clone(), code: effect.code, ..Trouble::refused(effect.word.clone()) })
         }
         Seen::Observed(Observation::Silent) => Err(unsaid(&effect.word)),
         _ => Err(Trouble { kind: Kind::NotReached, ..Trouble::silent(effect.word.clone()) }),

@@ -2,6 +2,7 @@
 //! little.
 
 use super::approval::Approval;
+use super::codes;
 use super::trouble::Trouble;
 use crate::config;
 use edge_lang::eval::{Key, Step};
@@ -69,7 +70,7 @@ impl Guards {
 }
 
 fn forbidden(message: String) -> Trouble {
-    Trouble::refused(message).help("edge.yaml says so; `edge explain E0614` says more")
+    Trouble::refused(message).code(&codes::GUARD).help("edge.yaml says so")
 }
 
 /// Guards first, then whoever approves.

@@ -1,8 +1,8 @@
 //! A service instance: one service of one site, under one account. What can be asked of it in terms of the library: list,
 //! find by name, read, find by marker, send a request and learn what the answer means.
 
-use super::Run;
 use super::trouble::Trouble;
+use super::{Run, Who};
 use crate::drivers::{Answer, AnswerBody, Complaint, Limits, Object, Session, Upload, Within};
 use edge_lang::library::render::{self, Asked, Chosen, Fields, Headers, Look, Reading, Row, Scope as Known};
 use edge_lang::library::{AnswerKind, Kind, Library, Mark, On, Op, Resource, Service, Template, Version};
@@ -24,6 +24,8 @@ pub struct Instance {
     session: Arc<dyn Session>,
     offered: Option<(Version, Version)>,
     account: render::Account,
+    /// As the site calls it: `alice@shop`.
+    pub account_name: String,
     /// For one answer.
     pub time: Duration,
 }
@@ -45,17 +47,20 @@ impl Instance {
         run: &Run,
         site: SiteId,
         service: &str,
-        tenant: Option<&str>,
+        who: Who<'_>,
         time: Duration,
     ) -> Result<Instance, Trouble> {
         let Some(info) = run.inventory.get(site) else { return Err(Trouble::refused("no such site")) };
         let Some(described) = run.library.service(&info.stack, service) else {
-            return Err(Trouble::refused(format!("sites of the kind `{}` have no service `{service}`", info.stack)));
+            return Err(Trouble::not_described(format!(
+                "sites of the kind `{}` have no service `{service}`",
+                info.stack
+            )));
         };
         let kind = described.kind.clone().unwrap_or_else(|| described.name.clone());
         let name = described.name.clone();
         let reached = async {
-            let session = run.sessions.session(site, tenant).await?;
+            let session = run.sessions.session(site, who).await?;
             let account = session.account().await?;
             let offered = if described.speaks.is_some() { session.versions(&kind).await? } else { None };
             Ok::<_, crate::drivers::Failure>((session, account, offered))
@@ -74,6 +79,7 @@ impl Instance {
             library: run.library.clone(),
             session,
             offered,
+            account_name: account.to_string(),
             account: render::Account { user_id: Some(account.user_id), project_id: account.project_id },
             time,
         })
@@ -92,7 +98,7 @@ impl Instance {
             .get(name)
             .or_else(|| self.library.resource(&self.stack, name).filter(|r| r.kind == Some(Kind::Any)));
         found.ok_or_else(|| {
-            Trouble::refused(format!("service `{}` has no `{name}` at sites of this kind", self.service))
+            Trouble::not_described(format!("service `{}` has no `{name}` at sites of this kind", self.service))
         })
     }
 

@@ -10,7 +10,7 @@ use edge_lang::eval::{
 };
 use edge_lang::inventory::Inventory;
 use edge_lang::library::{Resource, Source};
-use edge_lang::model::{Fence, Observation, Overlap, Rules, SiteId};
+use edge_lang::model::{Fence, Observation, Overlap, Rules, SiteId, SiteSet};
 use edge_lang::span::Span;
 use futures_util::future::{BoxFuture, join_all};
 use std::collections::HashMap;
@@ -99,7 +99,7 @@ impl Host for Live {
 
     fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>> {
         Box::pin(async move {
-            let step = prepared(&self.run, step);
+            let step = prepared(&self.run, step)?;
             if let Some(answer) = self.replay.answer(&step.key, step.span) {
                 // What it left to be removed is removed all the same.
                 if step.changes() && self.run.past.of_step(&step.key).next().is_some() {
@@ -213,14 +213,28 @@ impl Host for Live {
 }
 
 /// The step with what the inventory says where the program does not, and with its subject, also where that is a name.
-pub fn prepared(run: &Run, mut step: Step) -> Step {
+/// Or that the kind of some site has no such operation: two kinds may describe a service of one name.
+pub fn prepared(run: &Run, mut step: Step) -> Result<Step, Failure> {
+    let lacks = |site: &SiteId| {
+        let at = run.inventory.instance(*site, &step.service).and_then(|s| run.inventory.get(s));
+        let stack = at.map_or("", |s| &*s.stack);
+        !run.library.describing(&step.resource, &step.operation).any(|s| *s.stack == *stack)
+    };
+    let lacking: SiteSet = step.placement.sites().iter().filter(lacks).collect();
+    if let Some(first) = lacking.first() {
+        let stack = run.inventory.get(first).map_or("", |s| &*s.stack);
+        let at = edge_lang::eval::sites_text(&lacking, &run.inventory);
+        let message = format!("{at}: sites of the kind `{stack}` have no `{}.{}`", step.resource, step.operation);
+        return Err(Failure::new(&codes::NOT_DESCRIBED, step.at, message)
+            .help(format!("`edge doc {}` says what there is", step.resource)));
+    }
     step.policy = step.policy.over(&run.defaults);
     if step.subject.is_none() && step.kind != StepKind::Copy {
         let operation = any_resource(run, &step).and_then(|r| r.operation(&step.operation));
         let subject = operation.and_then(|o| o.subject.clone());
         step.subject = subject.filter(|s| step.arguments.contains_key(s));
     }
-    step
+    Ok(step)
 }
 
 /// The rules of a pursuit about a resource, as the library describes it.

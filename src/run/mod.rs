@@ -43,7 +43,7 @@ mod walk;
 use edge_lang::codes::run as codes;
 
 use crate::drivers::{self, Session};
-use edge_lang::eval::{Key, Policy};
+use edge_lang::eval::{Key, Policy, Step};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::Library;
 use edge_lang::library::render::Fields;
@@ -61,13 +61,22 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Opens sites. One session per site and tenant, made when first needed.
+/// Opens sites. One session per site, account and tenant, made when first needed.
 pub trait Sessions: Send + Sync {
-    fn session<'a>(
-        &'a self,
-        site: SiteId,
-        tenant: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Arc<dyn Session>, drivers::Failure>>;
+    fn session<'a>(&'a self, site: SiteId, who: Who<'a>) -> BoxFuture<'a, Result<Arc<dyn Session>, drivers::Failure>>;
+}
+
+/// As whom a site is asked: the person known at a site, in a project or namespace; by default the site's own account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Who<'a> {
+    pub identity: Option<SiteId>,
+    pub tenant: Option<&'a str>,
+}
+
+impl Who<'_> {
+    pub fn of(step: &Step) -> Who<'_> {
+        Who { identity: step.identity, tenant: step.policy.tenant.as_deref() }
+    }
 }
 
 /// One run of one program.

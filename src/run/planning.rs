@@ -9,8 +9,8 @@ use super::instance::Instance;
 use super::live::{prepared, times};
 use super::rehearse::Tried;
 use super::resolve::{self, Spot};
-use super::trouble::{Kind, Trouble};
-use super::{Run, codes, copying, effect, guards, pending, planned, read, refer, rehearse, rows};
+use super::trouble::{Kind, Trouble, code_of};
+use super::{Run, Who, codes, copying, effect, guards, pending, planned, read, refer, rehearse, rows};
 use edge_lang::eval::{Document, Failure, Host, Key, Place, Secret, Step, StepKind, Unknown, Value, unsettled};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
@@ -188,7 +188,9 @@ impl Planning {
     fn refused(&self, step: &Step, troubles: Vec<(SiteId, Trouble)>, effects: Vec<PlannedEffect>) -> Failure {
         self.plan().step(step, effects, &self.run.inventory);
         let title = super::live::title(step, &self.run.inventory);
-        let mut failure = Failure::new(&codes::FAILED, step.span, format!("{title} cannot be done; nothing was sent"));
+        let refusals = troubles.iter().filter(|(_, t)| t.kind == Kind::Refused).map(|(_, t)| t.code);
+        let code = code_of(refusals, &codes::FAILED);
+        let mut failure = Failure::new(code, step.span, format!("{title} cannot be done; nothing was sent"));
         for (site, trouble) in troubles {
             failure.sites.push((site, trouble.message));
             failure.help.extend(trouble.help);
@@ -203,11 +205,12 @@ impl Planning {
         self.guards.check(step, atom, &run.inventory)?;
         let at = run.inventory.instance(atom, &step.service).unwrap_or(atom);
         let time = times(step).answer;
-        let instance = Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), time).await?;
+        let instance = Instance::open(run, at, &step.service, Who::of(step), time).await?;
         let resource = instance.resource(&step.resource)?;
         instance.require(resource).await?;
         let named = |action, name: Option<&str>, id: Option<&str>| {
             let effect = PlannedEffect::new(atom, action, step.resource.to_string(), name.map(str::to_string));
+            let effect = as_whom(step, effect, &instance);
             match id {
                 Some(id) => effect.id(id),
                 None => effect,
@@ -242,7 +245,10 @@ impl Planning {
         }
         let operation = if step.kind == StepKind::Ensure { "create" } else { &*step.operation };
         let Some(op) = resource.ops.get(operation) else {
-            return Err(Trouble::refused(format!("{} has no `{operation}` at sites of this kind", resource.name)));
+            return Err(Trouble::not_described(format!(
+                "{} has no `{operation}` at sites of this kind",
+                resource.name
+            )));
         };
         let spot = Spot { run, step, atom, at, time };
         let resolved = resolve::resolve(spot, &op.params).await?;
@@ -251,7 +257,8 @@ impl Planning {
             .into_iter()
             .map(|copy| {
                 let action = Action::Copy { from: copy.from, size: copy.size() };
-                PlannedEffect::new(atom, action, copy.resource.to_string(), copy.name().map(str::to_string))
+                let name = copy.name().map(str::to_string);
+                as_whom(step, PlannedEffect::new(atom, action, copy.resource.to_string(), name), &instance)
             })
             .collect();
         let args: Fields =
@@ -447,6 +454,14 @@ impl Planning {
     }
 }
 
+/// Where a scope names a person, the plan says by which account each site is asked.
+fn as_whom(step: &Step, effect: PlannedEffect, at: &Instance) -> PlannedEffect {
+    match step.identity {
+        Some(_) => effect.account(at.account_name.as_str()),
+        None => effect,
+    }
+}
+
 fn troubled(step: &Step, site: SiteId, subject: Option<&Row>, trouble: &Trouble) -> PlannedEffect {
     let why = trouble.message.clone();
     let action = match trouble.kind {
@@ -472,7 +487,7 @@ impl Host for Planning {
 
     fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>> {
         Box::pin(async move {
-            let step = prepared(&self.run, step);
+            let step = prepared(&self.run, step)?;
             if step.kind == StepKind::Read {
                 let pending =
                     step.subject.as_ref().and_then(|s| step.arguments.get(s)).filter(|v| rows::is_pending(v)).cloned();

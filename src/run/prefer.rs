@@ -3,7 +3,7 @@
 use super::abreast::{ABREAST, abreast};
 use super::instance::Instance;
 use super::live::times;
-use super::{Run, codes};
+use super::{Run, Who, codes};
 use edge_lang::eval::{Failure, Step};
 use edge_lang::library::render::Fields;
 use edge_lang::model::{Placement, SiteId};
@@ -42,8 +42,7 @@ async fn sorted<F: Future<Output = Option<i64>>>(placement: &Placement, measure:
 async fn latency(run: &Run, step: &Step, site: SiteId) -> Option<i64> {
     let at = run.inventory.instance(site, &step.service)?;
     // Once to be known there, then the time of one small question.
-    let instance =
-        Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), times(step).answer).await.ok()?;
+    let instance = Instance::open(run, at, &step.service, Who::of(step), times(step).answer).await.ok()?;
     let resource = instance.resource(&step.resource).ok()?;
     let began = Instant::now();
     instance.find(resource, "edge-latency").await.ok()?;
@@ -53,7 +52,7 @@ async fn latency(run: &Run, step: &Step, site: SiteId) -> Option<i64> {
 /// What the quota leaves, as a plain user may see it.
 async fn free_vcpus(run: &Run, step: &Step, site: SiteId) -> Option<i64> {
     let at = run.inventory.instance(site, "compute")?;
-    let instance = Instance::open(run, at, "compute", step.policy.tenant.as_deref(), times(step).answer).await.ok()?;
+    let instance = Instance::open(run, at, "compute", Who::of(step), times(step).answer).await.ok()?;
     let resource = instance.resource("compute_limits").ok()?;
     let limits = instance.read(resource, Fields::new(), Fields::new()).await.ok()??;
     let number = |name: &str| limits.fields.get(name)?.as_i64();

@@ -7,8 +7,8 @@ use super::event::EventKind;
 use super::instance::Instance;
 use super::live::{any_resource, times, title};
 use super::resolve::{self, Spot};
-use super::trouble::{Kind, Trouble};
-use super::{Run, codes, rows};
+use super::trouble::{Kind, Trouble, code_of};
+use super::{Run, Who, codes, rows};
 use edge_lang::eval::{self, Failure, Step, Table, Unreachable, Value, from_json};
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::library::{Op, Param, Resource};
@@ -78,7 +78,7 @@ async fn first(run: &Arc<Run>, step: &Step, subjects: &HashMap<SiteId, Row>) -> 
 async fn ask(run: &Arc<Run>, step: &Step, atom: SiteId, subject: Option<&Row>) -> Result<Found, Trouble> {
     let time = times(step).answer;
     let at = run.inventory.instance(atom, &step.service).unwrap_or(atom);
-    let instance = Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), time).await?;
+    let instance = Instance::open(run, at, &step.service, Who::of(step), time).await?;
     let resource = instance.resource(&step.resource)?;
     let spot = Spot { run, step, atom, at, time };
     match &*step.operation {
@@ -106,7 +106,7 @@ async fn ask(run: &Arc<Run>, step: &Step, atom: SiteId, subject: Option<&Row>) -
         }
         name => {
             let Some(op) = resource.ops.get(name) else {
-                return Err(Trouble::refused(format!("{} has no `{name}` at sites of this kind", resource.name)));
+                return Err(Trouble::not_described(format!("{} has no `{name}` at sites of this kind", resource.name)));
             };
             answer(spot, &instance, resource, op, subject).await
         }
@@ -217,7 +217,10 @@ fn values_table(values: Vec<(SiteId, Json)>, asked: SiteSet) -> Table {
 
 fn unanswered(step: &Step, title: &str, troubles: Vec<(SiteId, Trouble)>, refused: bool) -> Failure {
     let (code, what) = match refused {
-        true => (&codes::NOT_FOUND, "was refused"),
+        true => {
+            let refusals = troubles.iter().filter(|(_, t)| t.kind == Kind::Refused).map(|(_, t)| t.code);
+            (code_of(refusals, &codes::NOT_FOUND), "was refused")
+        }
         false => (&codes::SILENT_READ, "is not complete"),
     };
     let mut failure = Failure::new(code, step.span, format!("{title} {what}"));
@@ -279,7 +282,8 @@ async fn reread<'a>(
     let Some(service) = run.library.any_resource(name).map(|r| r.service.clone()) else { return Ok(None) };
     let at = run.inventory.instance(site, &service).unwrap_or(site);
     let time = std::time::Duration::from_secs(30);
-    let instance = Instance::open(run, at, &service, run.defaults.tenant.as_deref(), time).await?;
+    let who = Who { tenant: run.defaults.tenant.as_deref(), ..Who::default() };
+    let instance = Instance::open(run, at, &service, who, time).await?;
     let resource = instance.resource(name)?;
     let found = instance.read(resource, row.fields.clone(), row.fields).await?;
     let stack = run.inventory.get(at).map(|s| s.stack.clone()).unwrap_or_default();

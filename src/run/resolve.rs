@@ -4,7 +4,7 @@
 use super::bridge;
 use super::instance::Instance;
 use super::trouble::Trouble;
-use super::{Run, rows};
+use super::{Run, Who, rows};
 use edge_lang::eval::{Handle, Step, Table, Value, to_json};
 use edge_lang::library::render::{self, Fields, Row};
 use edge_lang::library::{Param, Resource};
@@ -77,12 +77,12 @@ pub struct Spot<'a> {
 }
 
 impl<'a> Spot<'a> {
-    pub fn tenant(&self) -> Option<&'a str> {
-        self.step.policy.tenant.as_deref()
+    pub fn who(&self) -> Who<'a> {
+        Who::of(self.step)
     }
 
     pub async fn instance(&self, site: SiteId, service: &str) -> Result<Instance, Trouble> {
-        Instance::open(self.run, site, service, self.tenant(), self.time).await
+        Instance::open(self.run, site, service, self.who(), self.time).await
     }
 }
 
@@ -121,7 +121,7 @@ async fn needs(spot: Spot<'_>, param: &Param, service: &str) -> Result<(), Troub
     let kinds: Vec<&str> =
         spot.run.library.services.iter().filter(|s| &*s.name == service).filter_map(|s| s.kind.as_deref()).collect();
     let offers = async {
-        let session = spot.run.sessions.session(spot.at, spot.tenant()).await?;
+        let session = spot.run.sessions.session(spot.at, spot.who()).await?;
         session.services().await
     };
     let offered = offers.await.map_err(|f| Trouble::from(f).of_read())?;

@@ -6,7 +6,7 @@ use super::effect::SiteEffect;
 use super::instance::Instance;
 use super::live::{any_resource, times};
 use super::trouble::Kind;
-use super::{Run, codes};
+use super::{Run, Who, codes};
 use edge_lang::eval::{self, Failure, Handle, Step, StepKind, Table, Value, from_json, to_json};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::Resource;
@@ -112,8 +112,7 @@ async fn named(run: &Arc<Run>, step: &Step, name: &str) -> Result<Vec<HashMap<Si
         if run.is_planned(&step.resource, at, name) {
             return Ok(Some(Row { id: None, fields: Fields::from_iter([("name".into(), name.into())]) }));
         }
-        let instance =
-            Instance::open(run, at, &step.service, step.policy.tenant.as_deref(), times(step).answer).await?;
+        let instance = Instance::open(run, at, &step.service, Who::of(step), times(step).answer).await?;
         let resource = instance.resource(&step.resource)?;
         if deletes { instance.find(resource, name).await } else { instance.must_find(resource, name).await.map(Some) }
     });

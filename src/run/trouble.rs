@@ -1,7 +1,9 @@
 //! Why something that was asked of a site did not come about, in the three ways that matter to a pursuit: nothing was sent,
 //! nobody knows, or the site said no.
 
+use super::codes;
 use crate::drivers::Failure;
+use edge_lang::diagnostic::Code;
 use edge_lang::library::render::{RenderError, TooOld};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub struct Trouble {
     pub help: Option<String>,
     /// The site did answer: that it failed, so that nobody knows what it did.
     pub answered: bool,
+    /// Of a refusal that is more than a site's own no.
+    pub code: Option<&'static Code>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +30,25 @@ pub enum Kind {
 
 impl Trouble {
     pub fn refused(message: impl Into<String>) -> Trouble {
-        Trouble { kind: Kind::Refused, message: message.into(), help: None, answered: false }
+        Trouble { kind: Kind::Refused, message: message.into(), help: None, answered: false, code: None }
     }
 
     pub fn silent(message: impl Into<String>) -> Trouble {
-        Trouble { kind: Kind::Silent, message: message.into(), help: None, answered: false }
+        Trouble { kind: Kind::Silent, message: message.into(), help: None, answered: false, code: None }
     }
 
     pub fn help(mut self, text: impl Into<String>) -> Trouble {
         self.help = Some(text.into());
+        self
+    }
+
+    /// The library has no such thing for sites of this kind.
+    pub fn not_described(message: impl Into<String>) -> Trouble {
+        Trouble::refused(message).code(&codes::NOT_DESCRIBED)
+    }
+
+    pub fn code(mut self, code: &'static Code) -> Trouble {
+        self.code = Some(code);
         self
     }
 
@@ -62,7 +76,16 @@ impl From<Failure> for Trouble {
             Failure::Refused(401 | 403, complaint) => format!("denied: {}", complaint.message),
             other => other.to_string(),
         };
-        Trouble { kind, message, help: None, answered: false }
+        Trouble { kind, message, help: None, answered: false, code: None }
+    }
+}
+
+/// The code of a failure that came of refusals: theirs, where they have one and agree.
+pub fn code_of(refusals: impl IntoIterator<Item = Option<&'static Code>>, otherwise: &'static Code) -> &'static Code {
+    let mut codes = refusals.into_iter();
+    match codes.next().flatten() {
+        Some(first) if codes.all(|c| c == Some(first)) => first,
+        _ => otherwise,
     }
 }
 

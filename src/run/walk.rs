@@ -109,8 +109,8 @@ impl Host for Walk<'_> {
     }
 
     fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>> {
-        let step = prepared(self.run(), step);
-        Box::pin(std::future::ready(self.step(step)))
+        let done = prepared(self.run(), step).and_then(|step| self.step(step));
+        Box::pin(std::future::ready(done))
     }
 
     fn refresh(&self, value: Value, key: Key) -> BoxFuture<'_, Result<Value, Failure>> {

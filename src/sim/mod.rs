@@ -22,6 +22,6 @@ mod world;
 pub use fault::{Action, Fault};
 pub use scenario::{Scenario, ScenarioError};
 pub use serve::{ServedSite, Serving, serve};
-pub use spec::{ClusterSpec, Service, SiteSpec, Stack};
+pub use spec::{AccountSpec, ClusterSpec, Service, SiteSpec, Stack};
 pub use transport::SimTransport;
 pub use world::{Account, ClusterAccount, ImageSeen, KeypairSeen, RequestSeen, ServerSeen, World};

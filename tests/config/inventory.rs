@@ -316,3 +316,37 @@ fn within_a_cluster_the_service_account_is_who_we_are() {
     assert_eq!((cluster.server.as_str(), cluster.namespace.as_deref()), ("https://[fd00::1]:6443", Some("shop")));
     assert!(matches!(cluster.who, Who::Token(Kept::File(_))));
 }
+
+#[test]
+fn people_accounts_and_trust() {
+    let (sites, _) = load(Some(
+        "
+sites:
+  Zone1: {cloud: zone1, person: alice, accounts: {admin: {cloud: zone1-admin, person: root}}}
+  'edge-[001-002]': {cloud: 'edge-[001-002]', trust: [west]}
+  Zone2: {cloud: many, region: A, person: bob, trust: {Zone1: guests}, accounts: {guests: {cloud: many, region: B}}}
+  Zone3: {cloud: many, region: B, person: bob, trust: [Zone9, Zone1]}
+  Zone4: {cloud: many, region: B, person: bob, trust: {Zone1: guests}}
+groups: {west: [Zone1]}
+defaults: {person: op}
+",
+    ));
+    let said: Vec<String> = sites.problems.iter().map(|p| p.to_string()).collect();
+    assert_eq!(
+        said,
+        [
+            "`Zone3`: `trust`: no site named `Zone9`; `Zone1` is there",
+            "`Zone4`: `trust`: `Zone4` has no account `guests`; `accounts` declares them"
+        ]
+    );
+    let site = |name: &str| sites.inventory.id(name).unwrap();
+    let account = |of: &str, at: &str| sites.inventory.account(Some(site(of)), site(at));
+    assert_eq!(account("Zone1", "Zone1"), Ok(None));
+    assert_eq!(account("Zone1", "edge-002"), Ok(None), "it trusts Zone1");
+    assert_eq!(account("Zone1", "Zone2"), Ok(Some("guests".into())));
+    assert_eq!(account("edge-001", "edge-002"), Ok(None), "both are op's");
+    assert_eq!(account("edge-001", "Zone2"), Ok(Some("guests".into())), "nothing else is said of it: it is op's");
+    assert_eq!(sites.inventory.account(None, site("Zone2")), Ok(None));
+    let distrust = account("Zone2", "Zone1").unwrap_err();
+    assert_eq!((&*distrust.site, &*distrust.of, distrust.person.as_deref()), ("Zone1", "Zone2", Some("bob")));
+}

@@ -15,9 +15,9 @@ use edge::cli::run::{Parts, Stage};
 use edge::cli::{Status, Text, Workplace};
 use edge::config::{Environment, Sites};
 use edge::drivers::{Failure, Session, Surroundings};
-use edge::run::Sessions;
 use edge::run::approval::Everything;
 use edge::run::guards::Guards;
+use edge::run::{Sessions, Who};
 use edge::transport::{Body, Transport};
 use edge_lang::eval::{Value, display};
 use edge_lang::inventory::Inventory;
@@ -101,7 +101,7 @@ struct Opened {
 }
 
 impl Sessions for Opened {
-    fn session<'a>(&'a self, site: SiteId, _: Option<&'a str>) -> BoxFuture<'a, Result<Arc<dyn Session>, Failure>> {
+    fn session<'a>(&'a self, site: SiteId, _: Who<'a>) -> BoxFuture<'a, Result<Arc<dyn Session>, Failure>> {
         let mut sessions = self.sessions.lock().unwrap();
         let found = match sessions.get(&site) {
             Some(session) => Ok(session.clone()),

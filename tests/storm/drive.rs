@@ -9,11 +9,11 @@ use super::site::{Maker, SITES};
 use edge::cli::run::{Parts, Stage, runtime};
 use edge::config::{self, Clouds, Connection};
 use edge::drivers::{self, Failure, Session, Surroundings};
-use edge::run::Sessions;
 use edge::run::approval::Everything;
 use edge::run::event::{Event, EventKind, Reader};
 use edge::run::guards::Guards;
 use edge::run::journal::Past;
+use edge::run::{Sessions, Who};
 use edge_lang::check::{Imports, check};
 use edge_lang::eval::{FailureKind, Key};
 use edge_lang::inventory::{Inventory, Site as Known};
@@ -108,7 +108,7 @@ impl Opener {
 }
 
 impl Sessions for Opener {
-    fn session<'a>(&'a self, site: SiteId, _: Option<&'a str>) -> BoxFuture<'a, Result<Arc<dyn Session>, Failure>> {
+    fn session<'a>(&'a self, site: SiteId, _: Who<'a>) -> BoxFuture<'a, Result<Arc<dyn Session>, Failure>> {
         Box::pin(std::future::ready(self.open(site)))
     }
 }

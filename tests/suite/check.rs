@@ -65,6 +65,7 @@ fn inventory(source: &str) -> Inventory {
             ..Site::default()
         });
     }
+    support::people(source, &mut inventory);
     let west = ["Zone1", "Zone2"].iter().filter_map(|n| inventory.id(n)).collect();
     inventory.groups.insert("west".into(), west);
     inventory

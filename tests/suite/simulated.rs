@@ -40,12 +40,6 @@ impl Ran {
         codes
     }
 
-    /// Whether the code is given, or its page is pointed at.
-    pub fn gives(&self, code: &str) -> bool {
-        let explained = format!("`edge explain {code}`");
-        self.codes().contains(&code) || self.failure.iter().flat_map(|f| &f.help).any(|help| help.contains(&explained))
-    }
-
     /// All that is wrong, in words.
     pub fn wrong(&self) -> String {
         let mut out = support::diagnostics(&self.sources, &self.diagnostics);

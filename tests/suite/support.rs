@@ -146,3 +146,19 @@ pub fn difference(before: &str, after: &str) -> String {
     }
     out
 }
+
+/// `# person Zone1: alice` and `# trust Zone2: Zone1`, as edge.yaml says it.
+pub fn people(source: &str, inventory: &mut edge_lang::inventory::Inventory) {
+    for line in source.lines().filter_map(|l| l.strip_prefix("# ")) {
+        let Some((head, value)) = line.split_once(": ") else { continue };
+        let Some((word, name)) = head.split_once(' ').filter(|(word, _)| matches!(*word, "person" | "trust")) else {
+            continue;
+        };
+        let Some(mut site) = inventory.id(name).and_then(|id| inventory.get(id)).cloned() else { continue };
+        match word {
+            "person" => site.person = Some(value.into()),
+            _ => site.trust = std::sync::Arc::new(inventory.id(value).map(|of| (of, None)).into_iter().collect()),
+        }
+        inventory.add(site);
+    }
+}

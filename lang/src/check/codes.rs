@@ -93,5 +93,6 @@ crate::codes! {
     COLUMNS_DIFFER = "E0290" Error "tables of different columns";
     NOT_IN_GROUP = "E0291" Error "a column that differs within a group";
     AGGREGATE_OUTSIDE = "E0292" Error "an aggregate outside `select`";
+    DISTRUST = "E0294" Error "a site that does not know the person";
     TOO_LARGE = "E0293" Error "an expression or a type that is too large";
 }

@@ -2,7 +2,7 @@
 //! knows a resource, who has a label.
 
 use crate::inventory::Inventory;
-use crate::library::{Kind, Library};
+use crate::library::Library;
 use crate::model::SiteSet;
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
@@ -15,7 +15,7 @@ pub(super) struct Places {
     composed: Option<Arc<SiteSet>>,
     offers: HashMap<Name, Arc<Offers>>,
     labels: Option<Arc<Labels>>,
-    lacking: HashMap<Name, Arc<SiteSet>>,
+    lacking: HashMap<(Name, Name), Arc<SiteSet>>,
     columns: HashMap<Name, Arc<IndexMap<Name, Type>>>,
 }
 
@@ -65,22 +65,17 @@ impl Places {
         self.labels.get_or_insert_with(all).clone()
     }
 
-    /// The sites whose stack does not describe a resource.
-    pub fn lacking(&mut self, inventory: &Inventory, library: &Library, resource: &Name) -> Arc<SiteSet> {
+    /// The sites whose stack does not describe a resource, or not this operation of it.
+    pub fn lacking(
+        &mut self,
+        inventory: &Inventory,
+        library: &Library,
+        resource: &Name,
+        operation: &Name,
+    ) -> Arc<SiteSet> {
         let all = || {
-            // What may be of any kind belongs to every service of its stack.
-            let any: Vec<&Name> = library
-                .services
-                .iter()
-                .filter(|s| s.resources.get(resource).is_some_and(|r| r.kind == Some(Kind::Any)))
-                .map(|s| &s.stack)
-                .collect();
-            let services: Vec<(&str, &str)> = library
-                .services
-                .iter()
-                .filter(|s| s.resources.contains_key(resource) || any.iter().any(|stack| **stack == s.stack))
-                .map(|s| (&*s.stack, &*s.name))
-                .collect();
+            let services: Vec<(&str, &str)> =
+                library.describing(resource, operation).map(|s| (&*s.stack, &*s.name)).collect();
             let has = |site: &crate::inventory::Site| match &site.composed {
                 None => services.iter().any(|(stack, _)| *stack == &*site.stack),
                 Some(parts) => services.iter().any(|(stack, service)| {
@@ -89,7 +84,7 @@ impl Places {
             };
             Arc::new(inventory.iter().filter(|(_, s)| !has(s)).map(|(id, _)| id).collect())
         };
-        self.lacking.entry(resource.clone()).or_insert_with(all).clone()
+        self.lacking.entry((resource.clone(), operation.clone())).or_insert_with(all).clone()
     }
 
     /// The columns of a resource's rows, without `site`.

@@ -93,6 +93,7 @@ impl Checker<'_> {
             let sites = positive_sites(placement);
             self.judge_sites(target, &sites, span);
             self.judge_lookups(target, &sites, scope);
+            self.judge_trust(target, &placement.sites(), scope, span);
         }
         if !place.single && target.usage == Usage::Value && !target.lists && target.call.is_some() {
             let (function, span) = target.call.clone().expect("asked just now");
@@ -106,9 +107,31 @@ impl Checker<'_> {
         }
     }
 
+    /// Each site that is touched, also to look something up, accepts the person that the scope names.
+    fn judge_trust(&mut self, target: &Target, sites: &SiteSet, scope: &KnownScope, span: Span) {
+        let Some((identity, named)) = scope.identity else { return };
+        let mut touched = vec![(target.service.clone(), sites.clone(), span)];
+        for lookup in target.lookups.iter().filter(|l| l.service != target.service) {
+            let place = scope.place(&lookup.service).and_then(|p| Some((p.placement.as_ref()?.sites(), p.span)));
+            let (sites, span) = place.unwrap_or((sites.clone(), span));
+            touched.push((lookup.service.clone(), sites, span));
+        }
+        for (service, sites, span) in touched {
+            let Some(distrust) = self.state.inventory.distrust(identity, &service, &sites) else { continue };
+            let mut d =
+                Diagnostic::new(&codes::DISTRUST, span, distrust.message()).other(named, "the person is named here");
+            d.help.extend(distrust.help());
+            if let Some((function, _)) = &target.call {
+                d = d.other(target.span, format!("`{function}` does this here"));
+            }
+            self.report(d);
+            return;
+        }
+    }
+
     /// Every site offers the service, by a stack that knows the resource, and no instance is meant twice.
     fn judge_sites(&mut self, target: &Target, sites: &SiteSet, span: Span) {
-        let lacking = self.places.lacking(&self.state.inventory, self.library, &target.resource);
+        let lacking = self.places.lacking(&self.state.inventory, self.library, &target.resource, &target.operation);
         let title = target.title();
         let with_call = |d: Diagnostic| match &target.call {
             Some((function, _)) => d.other(target.span, format!("`{function}` does this here")),
@@ -126,14 +149,18 @@ impl Checker<'_> {
                 ),
                 None => {
                     let stack = inventory.get(first).map_or("", |s| &*s.stack);
-                    let mut stacks: Vec<&str> = self
-                        .library
-                        .services
-                        .iter()
-                        .filter(|s| s.resources.contains_key(&target.resource))
-                        .map(|s| &*s.stack)
-                        .collect();
+                    let mut stacks: Vec<&str> =
+                        self.library.describing(&target.resource, &target.operation).map(|s| &*s.stack).collect();
                     stacks.dedup();
+                    // Where the stack has the resource, it is the operation that is missing.
+                    let what = match self.library.resource(stack, &target.resource) {
+                        Some(_) => format!("`{title}` is an operation of"),
+                        None => format!("`{}` is a resource of", target.resource),
+                    };
+                    let help = match stacks[..] {
+                        [one] => format!("the sites that have it: `sites[kind == {one:?}]`"),
+                        _ => format!("the sites that offer it: `sites[offers {}]`", target.service),
+                    };
                     let at = self.some_names(&wrong);
                     let kind = if wrong.len() == 1 {
                         format!("{at} is a site of `{stack}`")
@@ -143,9 +170,9 @@ impl Checker<'_> {
                     Diagnostic::new(
                         &codes::OTHER_STACK,
                         span,
-                        format!("`{}` is a resource of {}, and {kind}", target.resource, super::listed(stacks, 3)),
+                        format!("{what} {}, and {kind}", super::listed(stacks, 3)),
                     )
-                    .help(format!("the sites that offer it: `sites[offers {}]`", target.service))
+                    .help(help)
                 }
             };
             self.report(with_call(d));

@@ -31,4 +31,5 @@ crate::codes! {
     ELSEWHERE = "E0528" Error "an operation away from its resource";
     BAD_DOCUMENT = "E0529" Error "a document that describes nothing";
     OUT_OF_SCOPE = "E0530" Error "a document whose group has no place";
+    DISTRUST = "E0531" Error "a site that does not know the person";
 }

@@ -110,7 +110,32 @@ pub(super) async fn perform(env: &Env<'_>, frame: &Frame, op: &Operation, ty: &T
         at,
         result: ty.clone(),
     };
+    if later.is_none() {
+        trusted(env, &step)?;
+    }
     send(env, step, later).await
+}
+
+/// Every site that the step touches accepts the person that the scope names: where it goes, where its dependencies are
+/// looked up, where what it is given comes from.
+fn trusted(env: &Env<'_>, step: &Step) -> Result<(), Failure> {
+    let Some(identity) = step.identity else { return Ok(()) };
+    let mut touched = vec![(step.service.clone(), step.placement.sites())];
+    touched.extend(step.dependencies.iter().map(|(service, formula)| (service.clone(), formula.sites())));
+    touched.extend(step.arguments.values().filter_map(|value| match value {
+        Value::Handle(handle) => Some((step.service.clone(), SiteSet::of(handle.site))),
+        Value::Table(table) => Some((step.service.clone(), table.present())),
+        _ => None,
+    }));
+    let inventory = env.host().inventory();
+    match touched.iter().find_map(|(service, sites)| inventory.distrust(identity, service, sites)) {
+        None => Ok(()),
+        Some(distrust) => {
+            let mut failure = Failure::new(&codes::DISTRUST, step.at, distrust.message());
+            failure.help.extend(distrust.help());
+            Err(failure)
+        }
+    }
 }
 
 pub(super) async fn policy_of(

@@ -394,6 +394,18 @@ impl Library {
         services.flat_map(|s| s.resources.values()).find(|r| matches!(&r.kind, Some(Kind::Named(k)) if k == kind))
     }
 
+    /// The services that describe a resource with this operation. `copy` is one of all that have a bridge.
+    pub fn describing(&self, resource: &str, operation: &str) -> impl Iterator<Item = &Service> {
+        let fits =
+            move |r: &&Resource| r.operations.contains_key(operation) || operation == "copy" && r.bridge.is_some();
+        // What may be of any kind belongs to every service of its stack.
+        let of_any = move |stack: &Name| {
+            let mut all = self.services.iter().filter(|s| s.stack == *stack);
+            all.any(|s| s.resources.get(resource).filter(fits).is_some_and(|r| r.kind == Some(Kind::Any)))
+        };
+        self.services.iter().filter(move |s| s.resources.get(resource).filter(fits).is_some() || of_any(&s.stack))
+    }
+
     pub fn service(&self, stack: &str, name: &str) -> Option<&Service> {
         self.services.iter().find(|s| &*s.stack == stack && &*s.name == name)
     }

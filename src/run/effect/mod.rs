@@ -19,7 +19,8 @@ use super::journal::{Id, Memory};
 use super::pursue::{Deed, Effect, Seen};
 use super::resolve::{self, Argument, Arguments, Copy, Spot};
 use super::trouble::{Kind, Trouble};
-use super::{Run, bridge, copies, refer, rehearse};
+use super::{Run, Who, bridge, copies, refer, rehearse};
+use edge_lang::diagnostic::Code;
 use edge_lang::eval::{Step, StepKind};
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::library::{Op, Resource};
@@ -105,6 +106,8 @@ pub struct SiteEffect {
     pub word: String,
     pub help: Option<String>,
     pub refused: bool,
+    /// Of the refusal, where it is more than the site's own.
+    pub code: Option<&'static Code>,
 }
 
 impl SiteEffect {
@@ -163,6 +166,7 @@ impl SiteEffect {
             word: String::new(),
             help: None,
             refused: false,
+            code: None,
         }
     }
 
@@ -199,8 +203,7 @@ impl SiteEffect {
         if let Some(instance) = &self.instance {
             return Ok(instance.clone());
         }
-        let tenant = self.step.policy.tenant.as_deref();
-        let opened = Instance::open(&self.run, self.at, &self.service, tenant, self.times.answer).await?;
+        let opened = Instance::open(&self.run, self.at, &self.service, Who::of(&self.step), self.times.answer).await?;
         let instance = Arc::new(opened);
         self.instance = Some(instance.clone());
         Ok(instance)
@@ -449,7 +452,7 @@ fn operation<'a>(resource: &'a Resource, name: &str) -> Result<&'a Op, Trouble> 
     resource
         .ops
         .get(name)
-        .ok_or_else(|| Trouble::refused(format!("{} has no `{name}` at sites of this kind", resource.name)))
+        .ok_or_else(|| Trouble::not_described(format!("{} has no `{name}` at sites of this kind", resource.name)))
 }
 
 /// `an image`.

@@ -5,7 +5,7 @@ use super::super::event::EventKind;
 use super::super::instance::Instance;
 use super::super::journal::{Entry, Memory};
 use super::super::trouble::{Kind, Trouble};
-use super::super::{planned, resolve};
+use super::super::{Who, planned, resolve};
 use super::{SiteEffect, What, before, bridged, operation, past, with_article};
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::library::{Op, Resource};
@@ -111,9 +111,7 @@ impl SiteEffect {
         };
         let went = match &self.what {
             What::Bridge(copy) => {
-                let source =
-                    Instance::open(&run, copy.from, &copy.service, step.policy.tenant.as_deref(), self.times.answer)
-                        .await;
+                let source = Instance::open(&run, copy.from, &copy.service, Who::of(&step), self.times.answer).await;
                 let source = source.map_err(before)?;
                 bridged(&mut body, op, copy, &source).await
             }
@@ -169,8 +167,7 @@ impl SiteEffect {
         let Some(service) = self.run.library.resource(&resource.stack, made).map(|r| r.service.clone()) else {
             return Ok(None);
         };
-        let tenant = self.step.policy.tenant.as_deref();
-        let at = Instance::open(&self.run, self.at, &service, tenant, self.times.answer).await?;
+        let at = Instance::open(&self.run, self.at, &service, Who::of(&self.step), self.times.answer).await?;
         Ok(Some((Arc::new(at), made.clone())))
     }
 
@@ -346,6 +343,7 @@ impl SiteEffect {
         };
         self.word = trouble.message.clone();
         self.help = trouble.help.clone();
+        self.code = trouble.code;
         self.refused = matches!(observation, Observation::Refused | Observation::Broken);
         let why = trouble.message;
         self.emit(match observation {

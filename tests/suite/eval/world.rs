@@ -8,6 +8,7 @@
 //!     # silent Zone3: connection refused
 //!     # file ops.pub: ssh-ed25519 AAAA
 //!     # after 2 server web: {status: "ACTIVE"}      what the second reading of it finds
+//!     # person Zone1: alice                         whose account it is; `# trust Zone2: Zone1` lets those in
 //!     # owed Zone2                                  changes there are deferred
 
 use edge_lang::eval::{Value, input_from_text};
@@ -41,6 +42,7 @@ pub fn world(source: &str) -> World {
         world.inventory.add(site(name, &format!("region={region} identity compute image network")));
     }
     world.inventory.declared = true;
+    crate::support::people(source, &mut world.inventory);
     for line in source.lines().map_while(|line| line.strip_prefix("# ")) {
         let (head, text) = line.split_once(": ").unwrap_or((line, ""));
         let words: Vec<&str> = head.split(' ').collect();

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::kinds::{Form, Given, Kind, Preset};
+use super::kinds::{Form, Given, Kind};
 use super::{Network, bad, error, kind as kind_named, quota, refused, rules};
 use crate::sim::openstack::identity::Who;
 use crate::sim::openstack::wire::{Answer, Call, Object, Reply, boolean, wrapped};
@@ -176,14 +176,14 @@ pub(super) fn create_one(
     let given = given.as_object().ok_or_else(|| refused("Body contains invalid data".into()))?;
     check(kind, given, who, Given::Created)?;
     let mut row = Object::new();
-    for attribute in kind.attributes {
-        let value = match (given.get(attribute.name), attribute.preset) {
+    for attribute in &kind.attributes {
+        let value = match (given.get(attribute.name), &attribute.preset) {
             (Some(value), _) => normal(attribute.form, value),
-            (None, Preset::Required) => {
+            (None, None) => {
                 let message = format!("Failed to parse request. Required attribute '{}' not specified", attribute.name);
                 return Err(refused(message));
             }
-            (None, preset) => preset.value(),
+            (None, Some(preset)) => preset.clone(),
         };
         row.insert(attribute.name.to_string(), value);
     }

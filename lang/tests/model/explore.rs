@@ -1,31 +1,14 @@
 //! Every history of one formula: each fault, late request and crash, each order of preference. In every state that
-//! is reached the promises are checked:
-//!
-//! - P1: once `done` is told with outcome W, W is there and the formula is true, whatever late requests still do; once
-//!   `failed` is told, nothing is there;
-//! - P2: never two effects of the operation at one site;
-//! - P3: whatever exists or is on its way is in the told outcome or under an open entry of the journal; when all is
-//!   healed the world is exactly the told outcome and nothing is owed;
-//! - P4: with sites that answer, every history ends in done or failed: no dead end, no cycle;
-//! - P5: a site is written to only if an outcome needs it, probed or undone only if this operation was sent there;
-//! - P6: without overlap there is at no moment more than some accepted outcome.
+//! is reached the promises are checked (`promises.rs`), and from every state on, once sites answer again, that it ends.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::rc::Rc;
+use edge_lang::model::{Action, Belief, Placement, SiteId, SiteSet};
 
-use edge_lang::model::{Action, Belief, Fence, Overlap, Placement, Pursuit, SiteId, State};
-
+use crate::deciding::Decider;
 use crate::formula::name;
-use crate::oracle::{Mask, mask, satisfies, set, subsets};
-use crate::world::{Change, Changes, Mutant, Site, World};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Goal {
-    Pursuing,
-    Failing,
-    Failed,
-    Done(Mask),
-}
+use crate::oracle::{Mask, mask, subsets};
+use crate::packed::{ByNumber, Goal, History, Index, MOST, Sites, code, first};
+use crate::promises::Promises;
+use crate::world::World;
 
 /// Kinds of journal entry, for explorations in which some are not synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,27 +19,11 @@ pub enum Entry {
     Verdict,
 }
 
-/// Beliefs and goal, as a crash would find them on the disk.
-type Synced = (Vec<Belief>, Goal);
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct History {
-    sites: Vec<Site>,
-    goal: Goal,
-    /// What the user was told; it differs from the goal only when a verdict was lost.
-    told: Option<Goal>,
-    crashes: u8,
-    /// At the last sync, if older than now.
-    disk: Option<Synced>,
-}
-
 pub struct Exploration {
     pub formula: Placement,
     pub world: World,
     pub faults: u8,
     pub crashes: u8,
-    /// Sites inside `all but n of`, which a verdict leaves as they are, unless broken.
-    pub spared: Mask,
     /// Entries that are left to the page cache.
     pub lazy: Vec<Entry>,
     /// Only complaints that begin so.
@@ -64,7 +31,13 @@ pub struct Exploration {
 }
 
 /// How many histories there are, or the shortest one that goes wrong.
-pub type Verdict = Result<usize, String>;
+pub type Verdict = Result<usize, Wrong>;
+
+#[derive(Debug)]
+pub struct Wrong {
+    pub what: String,
+    pub history: String,
+}
 
 impl Exploration {
     pub fn run(&self) -> Verdict {
@@ -72,397 +45,262 @@ impl Exploration {
     }
 }
 
-/// Beliefs and goal, and whether all is healed.
-type Moment = (Vec<Belief>, Goal, bool);
+/// What happens between one history and the next.
+#[derive(Clone, Debug)]
+enum Step {
+    At(usize, &'static str),
+    Runner(Action),
+    Crash,
+    /// What was not synced is lost.
+    CrashAndLoss,
+}
+
+struct Successor {
+    step: Step,
+    next: u64,
+    /// It can happen when all is healed: no fault, no crash, the written order of preference.
+    healed: bool,
+}
 
 struct Explorer<'a> {
     of: &'a Exploration,
-    world: World,
     count: usize,
-    changes: Changes,
-    /// What a site may do next.
-    nexts: HashMap<Site, Rc<Vec<Change>>>,
-    /// One pursuit for each goal and order of preference; beliefs are set before it is asked.
-    pursuits: HashMap<Goal, Vec<Pursuit>>,
-    decided: HashMap<Moment, Rc<Vec<Action>>>,
-    accepted: Vec<bool>,
+    sites: Sites,
+    decider: Decider<'a>,
+    promises: Promises,
+    /// What was on the disk, by number less one.
+    disks: Vec<([Belief; MOST], Goal)>,
+    disk_numbers: ByNumber<u64, u32>,
+    all: Vec<u64>,
+    came: ByNumber<u64, u32>,
+    /// The history before, for the account; that of the first ones is themselves.
+    from: Vec<u32>,
+    /// By history: where its healed successors end among all of those.
+    healed_ends: Vec<u32>,
+    healed: Vec<u32>,
 }
 
 impl<'a> Explorer<'a> {
     fn new(of: &'a Exploration) -> Explorer<'a> {
         let count = of.formula.sites().len();
-        assert!(of.formula.sites() == edge_lang::model::SiteSet::below(count), "the sites are A, B, ...");
-        let accepted = (0..1 << count).map(|outcome| satisfies(&of.formula, outcome)).collect();
+        assert!(count <= MOST && of.formula.sites() == SiteSet::below(count), "the sites are A, B, ...");
+        let spared = inside_all_but(&of.formula);
         Explorer {
             of,
-            world: of.world,
             count,
-            changes: Changes::new(of.world),
-            nexts: HashMap::new(),
-            pursuits: HashMap::new(),
-            decided: HashMap::new(),
-            accepted,
+            sites: Sites::new(of.world, spared != 0),
+            decider: Decider::new(&of.formula, of.world, count),
+            promises: Promises::of(&of.formula, of.world, spared),
+            disks: Vec::new(),
+            disk_numbers: Default::default(),
+            all: Vec::new(),
+            came: Default::default(),
+            from: Vec::new(),
+            healed_ends: Vec::new(),
+            healed: Vec::new(),
         }
     }
 
     fn run(&mut self) -> Verdict {
-        let mut queue = VecDeque::new();
-        let mut all: Vec<Rc<History>> = Vec::new();
-        let mut came: HashMap<Rc<History>, usize> = HashMap::new();
-        let mut from: Vec<Option<(usize, String)>> = Vec::new();
-        let earlier = if self.world.rules.ensure { (1 << self.count) - 1 } else { 0 };
-        for have in subsets(earlier) {
-            let state = if self.world.rules.ensure { State::Shut } else { State::New };
-            let site = |i: usize| Site {
-                belief: Belief { state, ..Belief::default() },
-                effects: (have >> i & 1) as u8,
-                broken: false,
-                creates: 0,
-                undos: 0,
-                faults: self.of.faults,
-            };
-            let start = Rc::new(History {
-                sites: (0..self.count).map(site).collect(),
-                goal: Goal::Pursuing,
-                told: None,
-                crashes: self.of.crashes,
-                disk: None,
-            });
-            came.insert(start.clone(), all.len());
-            queue.push_back(all.len());
-            all.push(start);
-            from.push(None);
+        let ensure = self.of.world.rules.ensure;
+        for have in subsets(if ensure { (1 << self.count) - 1 } else { 0 }) {
+            let mut sites = [0; MOST];
+            for (i, site) in sites.iter_mut().enumerate().take(self.count) {
+                *site = self.sites.index(first(ensure, (have >> i & 1) as u8, self.of.faults));
+            }
+            let start =
+                History { sites, goal: Goal::Pursuing, told: Goal::Pursuing, crashes: self.of.crashes, disk: 0 };
+            self.reach(start.packed(), self.all.len());
         }
-        let told = |from: &[Option<(usize, String)>], mut at: usize| {
-            let mut steps = Vec::new();
-            while let Some((before, step)) = &from[at] {
-                steps.push(step.clone());
-                at = *before;
+        let (mut at, mut nexts) = (0, Vec::new());
+        while at < self.all.len() {
+            let now = History::unpacked(self.all[at]);
+            let complaints = self.promises.complaints(&self.sites_of(&now)[..self.count], now.told);
+            if let Some(wrong) = complaints.into_iter().find(|wrong| wrong.starts_with(self.of.only)) {
+                return Err(self.wrong(wrong, at));
             }
-            steps.reverse();
-            steps.join("; ")
-        };
-        while let Some(at) = queue.pop_front() {
-            let now = all[at].clone();
-            if let Some(wrong) = self.complaints(&now).into_iter().find(|wrong| wrong.starts_with(self.of.only)) {
-                return Err(format!("{wrong}: {}", told(&from, at)));
-            }
-            let next = self.successors(&now, false).map_err(|wrong| format!("{wrong}: {}", told(&from, at)))?;
-            for (step, next) in next {
-                if !came.contains_key(&next) {
-                    let next = Rc::new(next);
-                    came.insert(next.clone(), all.len());
-                    queue.push_back(all.len());
-                    all.push(next);
-                    from.push(Some((at, step)));
+            nexts.clear();
+            self.successors(&now, &mut nexts).map_err(|wrong| self.wrong(wrong, at))?;
+            for Successor { next, healed, .. } in &nexts {
+                let to = self.reach(*next, at);
+                if *healed && to != at as u32 {
+                    self.healed.push(to);
                 }
             }
+            self.healed_ends.push(self.healed.len() as u32);
+            at += 1;
         }
         if "P4".starts_with(self.of.only) || "P3/P4".starts_with(self.of.only) {
-            self.ends(&all, &came).map_err(|(wrong, at)| format!("{wrong}: {} (healed)", told(&from, at)))?;
+            self.ends()?;
         }
-        Ok(all.len())
+        Ok(self.all.len())
     }
 
-    /// From every state on, with sites that answer: no cycle, and no end with something owed.
-    fn ends(&mut self, all: &[Rc<History>], came: &HashMap<Rc<History>, usize>) -> Result<(), (String, usize)> {
-        let mut done: HashSet<Rc<History>> = HashSet::new();
-        for (root, start) in all.iter().enumerate() {
-            if done.contains(start) {
-                continue;
-            }
-            let mut path: Vec<(Rc<History>, Vec<Rc<History>>)> = Vec::new();
-            let mut open: HashSet<Rc<History>> = HashSet::new();
-            let mut enter = Some(start.clone());
+    /// The number of a history, which `before` leads to.
+    fn reach(&mut self, history: u64, before: usize) -> u32 {
+        let next = self.all.len() as u32;
+        let number = *self.came.entry(history).or_insert(next);
+        if number == next {
+            self.all.push(history);
+            self.from.push(before as u32);
+        }
+        number
+    }
+
+    fn sites_of(&self, now: &History) -> [crate::world::Site; MOST] {
+        now.sites.map(|index| self.sites.get(index))
+    }
+
+    /// From every history on, with sites that answer: no cycle, and no end with something owed.
+    fn ends(&mut self) -> Result<(), Wrong> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mark {
+            New,
+            Open,
+            Done,
+        }
+        let mut marks = vec![Mark::New; self.all.len()];
+        let begin = |at: u32| if at == 0 { 0 } else { self.healed_ends[at as usize - 1] };
+        let mut path: Vec<(u32, u32)> = Vec::new();
+        for root in 0..self.all.len() as u32 {
+            let mut enter = (marks[root as usize] == Mark::New).then_some(root);
             loop {
                 if let Some(now) = enter.take() {
-                    let nexts = self.successors(&now, true).map_err(|wrong| (wrong, root))?;
-                    let nexts: Vec<Rc<History>> =
-                        nexts.into_iter().map(|(_, next)| Rc::new(next)).filter(|next| *next != now).collect();
-                    if nexts.is_empty() && !self.is_final(&now) {
-                        return Err(("P3/P4: stops with debts".to_string(), came.get(&now).copied().unwrap_or(root)));
+                    let history = History::unpacked(self.all[now as usize]);
+                    let over = begin(now) == self.healed_ends[now as usize];
+                    if over && !self.promises.is_final(&self.sites_of(&history)[..self.count], history.told) {
+                        return Err(self.wrong("P3/P4: stops with debts".to_string(), now as usize));
                     }
-                    open.insert(now.clone());
-                    path.push((now, nexts));
+                    marks[now as usize] = Mark::Open;
+                    path.push((now, begin(now)));
                 }
-                let Some((now, nexts)) = path.last_mut() else { break };
-                match nexts.pop() {
-                    Some(next) if done.contains(&next) => {}
-                    Some(next) if open.contains(&next) => return Err(("P4: goes round for ever".to_string(), root)),
-                    Some(next) => enter = Some(next),
-                    None => {
-                        open.remove(now);
-                        done.insert(now.clone());
-                        path.pop();
-                    }
+                let Some((now, next)) = path.last_mut() else { break };
+                if *next == self.healed_ends[*now as usize] {
+                    marks[*now as usize] = Mark::Done;
+                    path.pop();
+                    continue;
+                }
+                let to = self.healed[*next as usize];
+                *next += 1;
+                match marks[to as usize] {
+                    Mark::New => enter = Some(to),
+                    Mark::Done => {}
+                    Mark::Open => return Err(self.wrong("P4: goes round for ever".to_string(), root as usize)),
                 }
             }
         }
         Ok(())
     }
 
-    /// Every step that can follow. Healed: no faults, no crashes, the written order of preference.
-    fn successors(&mut self, now: &History, healed: bool) -> Result<Vec<(String, History)>, String> {
-        let mut all = Vec::new();
-        let beliefs: Vec<Belief> = now.sites.iter().map(|site| site.belief).collect();
-        let put = |i: usize, site: Site| {
-            let mut sites = now.sites.clone();
-            sites[i] = site;
-            sites
+    /// Every step that can follow.
+    fn successors(&mut self, now: &History, all: &mut Vec<Successor>) -> Result<(), String> {
+        let sites = self.sites_of(now);
+        let beliefs = sites.map(|site| site.belief);
+        let beliefs = &beliefs[..self.count];
+        let put = |i: usize, site: Index| {
+            let mut next = *now;
+            next.sites[i] = site;
+            next
         };
-        // What was journaled is synced, or left to the page cache.
-        let after = |entry: Entry, sites: Vec<Site>, goal: Goal, told: Option<Goal>| {
-            let kept = || now.disk.clone().or_else(|| Some((beliefs.clone(), now.goal)));
-            let disk = if self.of.lazy.contains(&entry) { kept() } else { None };
-            History { sites, goal, told, crashes: now.crashes, disk }
-        };
-        let letter = |i: usize| name(SiteId(i as u32));
-        for (i, &site) in now.sites.iter().enumerate() {
-            let nexts = match self.nexts.get(&site) {
-                Some(nexts) => nexts.clone(),
-                None => {
-                    let nexts = Rc::new(site.next(self.world, &mut self.changes));
-                    self.nexts.insert(site, nexts.clone());
-                    nexts
-                }
-            };
-            for &(what, next, _) in nexts.iter().filter(|(_, _, fault)| !(healed && *fault)) {
-                let step = format!("{}: {what}", letter(i));
-                if next.belief != site.belief {
-                    all.push((step, after(Entry::Answer, put(i, next), now.goal, now.told)));
-                } else {
-                    all.push((step, History { sites: put(i, next), ..now.clone() }));
-                }
+        for i in 0..self.count {
+            for next in self.sites.nexts(now.sites[i]).iter() {
+                let after = put(i, next.site);
+                let after = if next.learned { self.journaled(Entry::Answer, now, beliefs, after) } else { after };
+                all.push(Successor { step: Step::At(i, next.what), next: after.packed(), healed: !next.fault });
             }
         }
-        for action in self.decide(&beliefs, now.goal, healed).iter() {
-            let step = format!("runner: {}", crate::decisions::shown(action));
-            let site = match action {
+        for due in self.decider.decide(beliefs, now.goal).iter() {
+            let (entry, next) = match &due.action {
                 Action::Done(outcome) => {
                     let goal = Goal::Done(mask(outcome));
-                    all.push((step, after(Entry::Verdict, now.sites.clone(), goal, Some(goal))));
-                    continue;
+                    (Entry::Verdict, History { goal, told: goal, ..*now })
                 }
-                Action::Abandon => {
-                    all.push((step, after(Entry::Answer, now.sites.clone(), Goal::Failing, now.told)));
-                    continue;
-                }
-                Action::Failed => {
-                    if now.told.is_none() {
-                        let told = Some(Goal::Failed);
-                        all.push((step, after(Entry::Verdict, now.sites.clone(), Goal::Failed, told)));
-                    }
-                    continue;
-                }
-                Action::Send(site)
+                Action::Abandon => (Entry::Answer, History { goal: Goal::Failing, ..*now }),
+                Action::Failed if now.told != Goal::Pursuing => continue,
+                Action::Failed => (Entry::Verdict, History { goal: Goal::Failed, told: Goal::Failed, ..*now }),
+                action @ (Action::Send(site)
                 | Action::Probe(site)
                 | Action::Fence(site)
                 | Action::Quiet(site)
-                | Action::Undo(site) => *site,
+                | Action::Undo(site)) => {
+                    self.promises.permits(action, site.index(), sites[site.index()])?;
+                    let Some(after) = self.sites.act(now.sites[site.index()], action) else { continue };
+                    let entry = match action {
+                        Action::Send(_) => Entry::Send,
+                        Action::Undo(_) => Entry::Undo,
+                        _ => Entry::Answer,
+                    };
+                    (entry, put(site.index(), after))
+                }
             };
-            let before = now.sites[site.index()];
-            if !matches!(action, Action::Send(_)) && before.belief.state.is_closed() {
-                return Err("P5: touched a site that was never asked".to_string());
-            }
-            let Some(next) = before.act(action, self.world, &mut self.changes) else { continue };
-            let entry = match action {
-                Action::Send(_) => Entry::Send,
-                Action::Undo(_) => Entry::Undo,
-                _ => Entry::Answer,
-            };
-            all.push((step, after(entry, put(site.index(), next), now.goal, now.told)));
+            let next = self.journaled(entry, now, beliefs, next).packed();
+            all.push(Successor { step: Step::Runner(due.action.clone()), next, healed: due.written });
         }
-        if now.crashes > 0 && !healed {
-            let crash = |(kept, goal): Synced| {
-                let back = |(site, belief): (&Site, &Belief)| Site { belief: crashed(*belief), ..*site };
-                let sites = now.sites.iter().zip(&kept).map(back).collect();
-                History { sites, goal, told: now.told, crashes: now.crashes - 1, disk: None }
-            };
-            if let Some(old) = &now.disk {
-                all.push(("runner: crash, unsynced entries lost".to_string(), crash(old.clone())));
+        if now.crashes > 0 {
+            if now.disk > 0 {
+                let (kept, goal) = self.disks[now.disk as usize - 1];
+                let next = self.crashed(now, &kept, goal);
+                all.push(Successor { step: Step::CrashAndLoss, next, healed: false });
             }
-            all.push(("runner: crash".to_string(), crash((beliefs.clone(), now.goal))));
+            let next = self.crashed(now, beliefs, now.goal);
+            all.push(Successor { step: Step::Crash, next, healed: false });
         }
-        Ok(all)
+        Ok(())
     }
 
-    /// What the product decides, over every order in which outcomes may be preferred.
-    fn decide(&mut self, beliefs: &[Belief], goal: Goal, healed: bool) -> Rc<Vec<Action>> {
-        let moment = (beliefs.to_vec(), goal, healed);
-        if let Some(known) = self.decided.get(&moment) {
-            return known.clone();
+    /// What was journaled is synced, or left to the page cache.
+    fn journaled(&mut self, entry: Entry, now: &History, beliefs: &[Belief], next: History) -> History {
+        if !self.of.lazy.contains(&entry) {
+            return History { disk: 0, ..next };
         }
-        let (formula, world, count) = (&self.of.formula, self.world, self.count);
-        let pursuits = self.pursuits.entry(goal).or_insert_with(|| {
-            let orders = if goal == Goal::Pursuing { orders(count) } else { vec![Vec::new()] };
-            orders.into_iter().map(|order| at_goal(formula, order, world, goal)).collect()
-        });
-        let orders = if healed { &mut pursuits[..1] } else { &mut pursuits[..] };
-        let mut actions: Vec<Action> = Vec::new();
-        for pursuit in orders {
-            let seen = |belief: Belief| match (world.mutant, belief.state) {
-                (Mutant::UnknownIsAbsent, State::Open | State::Soft) => Belief { state: State::Cut, ..belief },
-                _ => belief,
-            };
-            for (i, &belief) in beliefs.iter().enumerate() {
-                pursuit.believe(SiteId(i as u32), seen(belief)).expect("the site is in the placement");
-            }
-            for action in pursuit.actions() {
-                let action = mutated(action, beliefs, goal, world.mutant);
-                actions.extend(Some(action).filter(|action| !actions.contains(action)));
-            }
+        if now.disk > 0 {
+            return next;
         }
-        if world.mutant == Mutant::QueuedSend && matches!(goal, Goal::Failing | Goal::Failed) {
-            let queued = |belief: &Belief| *belief == Belief { state: State::Cut, ..Belief::default() };
-            let sites = (0..count).filter(|&i| queued(&beliefs[i]));
-            actions.extend(sites.map(|i| Action::Send(SiteId(i as u32))));
+        let key = beliefs.iter().fold(now.goal.code(), |all, &belief| all << 7 | u64::from(code(belief)));
+        let fresh = self.disks.len() as u32 + 1;
+        let disk = *self.disk_numbers.entry(key).or_insert(fresh);
+        if disk == fresh {
+            let mut kept = [Belief::default(); MOST];
+            kept[..beliefs.len()].copy_from_slice(beliefs);
+            self.disks.push((kept, now.goal));
         }
-        if world.mutant == Mutant::EarlyTidy && goal == Goal::Pursuing {
-            actions = self.early(beliefs).map_or(actions, |done| vec![done]);
-        }
-        let actions = Rc::new(actions);
-        self.decided.insert(moment, actions.clone());
-        actions
+        History { disk, ..next }
     }
 
-    /// The mutant that tells a minimal outcome although the formula holds only with more than that.
-    fn early(&self, beliefs: &[Belief]) -> Option<Action> {
-        let among = |test: &dyn Fn(&Belief) -> bool| -> Mask {
-            (0..beliefs.len()).filter(|&i| test(&beliefs[i])).map(|i| 1 << i).sum()
-        };
-        let there = among(&|b| matches!(b.state, State::There | State::Stuck) && !b.out);
-        let unknown = among(&|b| !b.state.is_closed()) & !there;
-        let holds = subsets(unknown).all(|more| self.accepted[(there | more) as usize]);
-        let least = subsets(there).find(|&w| self.accepted[w as usize]);
-        least.filter(|_| holds).map(|w| Action::Done(set(w)))
+    fn crashed(&mut self, now: &History, kept: &[Belief], goal: Goal) -> u64 {
+        let mut sites = now.sites;
+        for (site, &kept) in sites.iter_mut().zip(kept).take(self.count) {
+            *site = self.sites.restarted(*site, kept);
+        }
+        History { sites, goal, crashes: now.crashes - 1, disk: 0, ..*now }.packed()
     }
 
-    /// All that is wrong in this single state.
-    fn complaints(&self, now: &History) -> Vec<String> {
-        let (mut here, mut wrong): (Mask, Vec<String>) = (0, Vec::new());
-        for (i, site) in now.sites.iter().enumerate() {
-            let mine = matches!(now.told, Some(Goal::Done(told)) if told >> i & 1 == 1);
-            let state = site.belief.state;
-            let seen = matches!(state, State::There | State::Stuck);
-            if site.effects > 1 {
-                wrong.push("P2: two effects at one site".to_string());
-            }
-            if state.is_closed() && (site.effects > 0 || site.creates > 0) {
-                wrong.push("P3: it is there, or may still come, and the journal says absent".to_string());
-            }
-            if seen && site.effects == 0 {
-                wrong.push("P3: the journal says there, and it is not".to_string());
-            }
-            if mine && (!seen || site.broken) {
-                wrong.push("P1: part of the told outcome is in doubt".to_string());
-            }
-            // An open entry of the journal looks after it.
-            let watched = self.world.rules.fence == Fence::Watch && now.told.is_some() && !mine && !state.is_closed();
-            if site.effects > 0 && !(watched && self.world.mutant != Mutant::NoWatchExcused) {
-                here |= 1 << i;
-            }
+    /// The way to a history that goes wrong, its steps found again.
+    fn wrong(&mut self, what: String, mut at: usize) -> Wrong {
+        let mut steps = Vec::new();
+        while self.from[at] as usize != at {
+            let before = self.from[at] as usize;
+            let mut nexts = Vec::new();
+            // A step that breaks a promise by itself may be among them; those before it lead here all the same.
+            let _ = self.successors(&History::unpacked(self.all[before]), &mut nexts);
+            let step = nexts.into_iter().find(|next| next.next == self.all[at]).expect("it was reached from there");
+            steps.push(match step.step {
+                Step::At(i, what) => format!("{}: {what}", name(SiteId(i as u32))),
+                Step::Runner(action) => format!("runner: {}", crate::decisions::shown(&action)),
+                Step::Crash => "runner: crash".to_string(),
+                Step::CrashAndLoss => "runner: crash, unsynced entries lost".to_string(),
+            });
+            at = before;
         }
-        match now.told {
-            Some(Goal::Done(told)) if told & !here != 0 || !self.accepted[here as usize] => {
-                wrong.push(format!("P1: told done {told:b}, the world is {here:b}"));
-            }
-            Some(Goal::Failed) if here != 0 => wrong.push(format!("P1: told failed, the world is {here:b}")),
-            _ => {}
-        }
-        let rules = self.world.rules;
-        let excused = rules.overlap == Overlap::Brief || rules.ensure || rules.fence == Fence::Watch;
-        let promised = self.world.mutant == Mutant::NoOverlapExcused || !excused;
-        let fits = (0..self.accepted.len()).any(|w| self.accepted[w] && here & !(w as Mask) == 0);
-        if promised && !fits {
-            wrong.push(format!("P6: {here:b} is there, more than any accepted outcome"));
-        }
-        wrong
-    }
-
-    /// Nothing left to do, and nothing owed.
-    fn is_final(&self, now: &History) -> bool {
-        let keep = match now.told {
-            None => return false,
-            Some(Goal::Done(told)) => told,
-            Some(_) => 0,
-        };
-        now.sites.iter().enumerate().all(|(i, site)| {
-            let kept = keep >> i & 1 == 1;
-            if !kept && keep != 0 && self.of.spared >> i & 1 == 1 {
-                return !site.broken && !site.belief.state.is_awaited();
-            }
-            let watched = self.world.rules.fence == Fence::Watch && site.belief.state == State::Soft;
-            site.effects == u8::from(kept) && site.creates == 0 && (kept || site.belief.state.is_closed() || watched)
-        })
+        steps.reverse();
+        Wrong { what, history: steps.join("; ") }
     }
 }
 
-/// A decision of a mutant, which knows the real beliefs.
-fn mutated(action: Action, beliefs: &[Belief], goal: Goal, mutant: Mutant) -> Action {
-    match (mutant, action) {
-        // A site that is believed absent is sent to only once it is; until then it is probed and closed.
-        (Mutant::UnknownIsAbsent, Action::Send(site)) => match beliefs[site.index()].state {
-            State::Open => Action::Probe(site),
-            State::Soft => Action::Fence(site),
-            _ => Action::Send(site),
-        },
-        (Mutant::Resend, Action::Probe(site))
-            if goal == Goal::Pursuing && beliefs[site.index()].state == State::Open =>
-        {
-            Action::Send(site)
-        }
-        (Mutant::LostUndoKept, Action::Undo(site)) if beliefs[site.index()].state == State::Lost => Action::Probe(site),
-        (_, action) => action,
+fn inside_all_but(formula: &Placement) -> Mask {
+    match formula {
+        Placement::AllBut(_, set) => mask(set),
+        Placement::And(parts) => parts.iter().map(inside_all_but).fold(0, |all, part| all | part),
+        _ => 0,
     }
-}
-
-/// A crash, as the product has it.
-fn crashed(belief: Belief) -> Belief {
-    thread_local! {
-        static PURSUIT: std::cell::RefCell<Pursuit> = std::cell::RefCell::new(
-            Pursuit::new(Placement::Site(SiteId(0)), Vec::new(), Default::default()).expect("one site"));
-    }
-    PURSUIT.with_borrow_mut(|pursuit| {
-        pursuit.believe(SiteId(0), belief).expect("the site is in the placement");
-        pursuit.crash();
-        pursuit.belief(SiteId(0)).expect("the site is in the placement")
-    })
-}
-
-/// A pursuit that has come to this goal by the way every runner takes.
-fn at_goal(formula: &Placement, order: Vec<SiteId>, world: World, goal: Goal) -> Pursuit {
-    let mut pursuit = Pursuit::new(formula.clone(), order, world.rules).expect("small formulas are not tangled");
-    let mut come = |action| pursuit.issued(&action).expect("the way to the goal");
-    match goal {
-        Goal::Pursuing => {}
-        Goal::Failing => come(Action::Abandon),
-        Goal::Failed => {
-            come(Action::Abandon);
-            come(Action::Failed);
-        }
-        Goal::Done(outcome) => {
-            for site in &set(outcome) {
-                let there = Belief { state: State::There, ..Belief::default() };
-                pursuit.believe(site, there).expect("the site is in the placement");
-            }
-            pursuit.issued(&Action::Done(set(outcome))).expect("the way to the goal");
-        }
-    }
-    pursuit
-}
-
-/// Every order of so many sites, the written one first.
-fn orders(count: usize) -> Vec<Vec<SiteId>> {
-    if count == 0 {
-        return vec![Vec::new()];
-    }
-    let mut all = Vec::new();
-    for shorter in orders(count - 1) {
-        for at in (0..count).rev() {
-            let mut order = shorter.clone();
-            order.insert(at, SiteId(count as u32 - 1));
-            all.push(order);
-        }
-    }
-    all
 }

@@ -1,47 +1,159 @@
-//! The promises hold in every history of every small formula; and each rule of the pursuit is there for a reason:
-//! switched off, some history goes wrong. (The reference program does the same for all formulas of three sites.)
+//! The promises hold in every history of every small formula, as many of them as the reference program finds; and each
+//! rule of the pursuit is there for a reason: switched off, some history goes wrong.
+//!
+//! `HISTORIES=all cargo test --release -p edge-lang --test model histories` explores all formulas of three sites with
+//! every option, and all rows of the reference program; without it, one formula of each kind with a ticket, and the
+//! rows of one and two sites. Seen in a whole run, with one fault at each site and one crash: 12,756,620 states with a
+//! ticket, 9,368,096 with a quiet time, 22,365,423 watching; and with a ticket 33,213,911 overlapping, 62,449,038 with
+//! unique names, 18,329,033 undone by name, 25,227,082 ensuring; no promise broken, 7 minutes on two busy cores.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use edge_lang::model::{Fence, Overlap, Placement, Rules};
 
 use crate::explore::{Entry, Exploration};
 use crate::formula::parse;
-use crate::oracle::{Mask, mask};
+use crate::oracle::{Mask, satisfies};
 use crate::world::{Mutant, World};
 
 /// Every formula of one or two sites that does not accept doing nothing.
 const SMALL: [&str; 6] = ["A", "A && B", "A || B", "!A && B", "A && !B", "A xor B"];
 
-const LARGER: [&str; 4] = ["exactly 1 of {A,B,C}", "at least 2 of {A,B,C}", "(A && !B) || (B && C)", "A && (B xor C)"];
-
-fn explore(formula: &str, rules: Rules, faults: u8, crashes: u8) {
+fn exploration(formula: &str, rules: Rules, faults: u8, crashes: u8) -> Exploration {
     let world = World { rules, ..World::default() };
-    let formula = parse(formula);
-    let spared = inside_all_but(&formula);
-    let told =
-        Exploration { formula: formula.clone(), world, faults, crashes, spared, lazy: Vec::new(), only: "P" }.run();
-    let states = told.unwrap_or_else(|wrong| panic!("{formula:?} under {rules:?}: {wrong}"));
-    assert!(states > 50, "{formula:?} has only {states} states");
+    Exploration { formula: parse(formula), world, faults, crashes, lazy: Vec::new(), only: "P" }
 }
 
-fn inside_all_but(formula: &Placement) -> Mask {
-    match formula {
-        Placement::AllBut(_, set) => mask(set),
-        Placement::And(parts) => parts.iter().map(inside_all_but).fold(0, |all, part| all | part),
-        _ => 0,
+/// How many histories there are; all of them keep every promise.
+fn explore(formula: &str, rules: Rules, faults: u8, crashes: u8) -> usize {
+    exploration(formula, rules, faults, crashes)
+        .run()
+        .unwrap_or_else(|wrong| panic!("{formula} under {rules:?}: {}: {}", wrong.what, wrong.history))
+}
+
+/// The options of the reference program: `ticket keyed`.
+fn rules(options: &str) -> Rules {
+    let mut rules = Rules::default();
+    for option in options.split(' ') {
+        match option {
+            "ticket" => rules.fence = Fence::Ticket,
+            "quiet" => rules.fence = Fence::Quiet,
+            "none" => rules.fence = Fence::None,
+            "watch" => rules.fence = Fence::Watch,
+            "overlap" => rules.overlap = Overlap::Brief,
+            "keyed" => rules.keyed = true,
+            "ensure" => rules.ensure = true,
+            "by_name" => rules.by_name = true,
+            other => panic!("no option `{other}`"),
+        }
     }
+    rules
+}
+
+fn everything() -> bool {
+    option_env!("HISTORIES") == Some("all")
+}
+
+/// Runs every piece of work, on as many threads as there are cores.
+fn on_all_cores<T: Sync>(work: &[T], run: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                while let Some(piece) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    run(piece);
+                }
+            });
+        }
+    });
+}
+
+/// `pursuit.py histories` writes, for each choice of options and each formula, how many states there are and which
+/// promises are broken in some: without a fence some are, and no more.
+#[test]
+fn histories_are_those_of_the_reference_program() {
+    let (mut options, mut rows) = ("", Vec::new());
+    for line in include_str!("histories.txt").lines() {
+        match line.strip_prefix("# ") {
+            Some(title) => options = title,
+            None => rows.push((options, line.split('\t').collect::<Vec<_>>())),
+        }
+    }
+    assert!(rows.len() >= 64 * SMALL.len(), "only {} rows", rows.len());
+    // Those of three sites take minutes without optimisation.
+    rows.retain(|(_, row)| everything() || parse(row[0]).sites().len() < 3);
+    on_all_cores(&rows, |(options, row)| {
+        let [formula, states, broken @ ..] = &row[..] else { panic!("{row:?} is no row") };
+        let found = |only| Exploration { only, ..exploration(formula, rules(options), 1, 1) }.run();
+        let all = found(if broken.is_empty() { "P" } else { "none" });
+        let all = all.unwrap_or_else(|wrong| panic!("{formula} with {options}: {}: {}", wrong.what, wrong.history));
+        let states: usize = states.parse().expect("a number of states");
+        // What a quiet time finds leaves our journal unsure whether an older request is still under way, where the
+        // reference program has it end all of them: we have more to go through, and promise no less.
+        match rules(options) {
+            Rules { fence: Fence::Quiet, keyed, by_name, .. } if keyed || by_name => {
+                assert!(all >= states, "{all} states of {formula} with {options}, not {states}");
+            }
+            _ => assert_eq!(all, states, "states of {formula} with {options}"),
+        }
+        if !broken.is_empty() {
+            let mut promises = vec!["P1", "P2", "P3:", "P4", "P5", "P6"];
+            // That one is kept takes all states to see, that one is broken only the first.
+            promises.retain(|promise| everything() || broken.contains(promise));
+            let ours: Vec<&str> = promises.into_iter().filter(|only| found(only).is_err()).collect();
+            assert_eq!(ours, broken, "promises broken by {formula} with {options}");
+        }
+    });
+}
+
+/// The formulas of three sites, as the reference program lists them.
+fn formulas_of_three() -> Vec<&'static str> {
+    let ticket = include_str!("decisions.txt").split("\n# ").next().expect("a first section");
+    let formulas = ticket.lines().filter_map(|line| line.split_once('\t')).map(|(formula, _)| formula);
+    let formulas: Vec<&str> =
+        formulas.filter(|formula| !formula.starts_with('=') && parse(formula).sites().len() == 3).collect();
+    assert_eq!(formulas.len(), 109);
+    formulas
+}
+
+/// The truth table of a formula, as little as renaming the sites makes it: every order of preference is explored, so
+/// formulas of the same one have the same histories.
+fn up_to_names(formula: &Placement) -> u32 {
+    let table = |names: [u32; 3]| -> u32 {
+        let renamed = |outcome: Mask| (0..3).filter(|i| outcome >> i & 1 == 1).map(|i| 1 << names[i as usize]).sum();
+        (0..8).filter(|&outcome| satisfies(formula, renamed(outcome))).map(|outcome| 1 << outcome).sum()
+    };
+    let names = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    names.into_iter().map(table).min().expect("six tables")
 }
 
 #[test]
-fn every_history_of_two_sites() {
-    for formula in SMALL {
-        for fence in [Fence::Ticket, Fence::Quiet, Fence::Watch] {
-            explore(formula, Rules { fence, ..Rules::default() }, 1, 1);
+fn every_history_of_three_sites() {
+    let all = everything();
+    let mut formulas = formulas_of_three();
+    let options: &[&str] = match all {
+        true => &["ticket", "quiet", "watch", "ticket overlap", "ticket keyed", "ticket by_name", "ticket ensure"],
+        false => {
+            let mut seen = BTreeSet::new();
+            formulas.retain(|formula| seen.insert(up_to_names(&parse(formula))));
+            assert_eq!(formulas.len(), 34);
+            &["ticket"]
         }
-        let ticket = Rules::default();
-        explore(formula, Rules { overlap: Overlap::Brief, ..ticket }, 1, 1);
-        explore(formula, Rules { keyed: true, ..ticket }, 1, 1);
-        explore(formula, Rules { by_name: true, ..ticket }, 1, 1);
-        explore(formula, Rules { ensure: true, ..ticket }, 1, 1);
+    };
+    for options in options {
+        let (most, total) = (Mutex::new((0, "")), AtomicUsize::new(0));
+        on_all_cores(&formulas, |formula| {
+            let states = explore(formula, rules(options), 1, 1);
+            total.fetch_add(states, Ordering::Relaxed);
+            let mut most = most.lock().expect("no thread has panicked");
+            *most = (*most).max((states, formula));
+        });
+        let (states, formula) = *most.lock().expect("no thread has panicked");
+        let (count, total) = (formulas.len(), total.load(Ordering::Relaxed));
+        println!("{options}: {count} formulas of three sites, {total} states; most, {states}, of {formula}");
     }
 }
 
@@ -51,14 +163,6 @@ fn every_history_with_two_faults() {
         explore(formula, Rules::default(), 2, 1);
     }
     explore("A && B", Rules { keyed: true, ..Rules::default() }, 2, 1);
-}
-
-#[test]
-fn histories_of_three_sites() {
-    for formula in LARGER {
-        explore(formula, Rules::default(), 1, 0);
-    }
-    explore("exactly 2 of {A,B,C}", Rules { by_name: true, ..Rules::default() }, 1, 0);
 }
 
 #[test]
@@ -76,10 +180,7 @@ fn histories_of_all_but() {
 #[test]
 fn unsynced_answers_do_no_harm() {
     for formula in SMALL {
-        let world = World::default();
-        let lazy = vec![Entry::Answer];
-        let told =
-            Exploration { formula: parse(formula), world, faults: 1, crashes: 1, spared: 0, lazy, only: "P" }.run();
+        let told = Exploration { lazy: vec![Entry::Answer], ..exploration(formula, Rules::default(), 1, 1) }.run();
         assert!(told.is_ok(), "{formula}: {told:?}");
     }
 }
@@ -88,10 +189,9 @@ fn unsynced_answers_do_no_harm() {
 fn breaks(rule: World, formula: &str, lazy: &[Entry], promise: &'static str) {
     let formula: Placement = parse(formula);
     let faults = if formula.sites().len() > 2 { 1 } else { 2 };
-    let found =
-        Exploration { formula, world: rule, faults, crashes: 1, spared: 0, lazy: lazy.to_vec(), only: promise }.run();
+    let found = Exploration { formula, world: rule, faults, crashes: 1, lazy: lazy.to_vec(), only: promise }.run();
     match found {
-        Err(history) => assert!(history.starts_with(promise), "{history}"),
+        Err(wrong) => assert!(wrong.what.starts_with(promise) && !wrong.history.is_empty(), "{wrong:?}"),
         Ok(states) => panic!("{rule:?} is not missed in {states} states"),
     }
 }

@@ -7,6 +7,7 @@
     pursuit.py next "A xor B" A=silent A=absent A=fenced      what to do after these observations
     pursuit.py table [--sites 2]        decisions for every formula and belief, one JSON object a line
     pursuit.py decisions                the same for up to three sites, packed: the expected data of the Rust tests
+    pursuit.py histories                how many histories there are, and which promises they keep: likewise
 
 One operation is pursued over sites A, B, C by a runner that owns nothing but a journal. `plan` is the whole
 decision: beliefs in, actions out, no other memory; so a crash only turns awaited answers into lost ones. The
@@ -27,7 +28,8 @@ outcomes may be preferred (so for up to 3 sites it covers every formula up to th
 Options: --fence ticket|quiet|none|watch (see Opts), --overlap (send before strays are gone), --keyed (the site keeps
 names unique), --ensure (any site may have it from an earlier run), --by-name (undo by name, not by id), --lazy answer
 (journal entries of these kinds are not synced: answer, send, undo, verdict), --dup (a create is delivered twice),
---strict (no excuse for what `watch` will only see later), --only P1 (one property), --parts N --part I (share the work).
+--strict (no excuse for what `watch` will only see later), --orders (only outcomes that some order of preference puts
+first), --only P1 (one property), --parts N --part I (share the work).
 Three sites, one fault each and one crash: about 10 million states, 10 to 15 minutes on two cores.
 """
 import argparse, itertools, json, os, re, sys, time
@@ -116,7 +118,8 @@ PURSUING, FAILING, UNTOLD, TOLD_FAILED = -1, -2, -1, -2          # else: the mas
 
 def plan(tt, beliefs, goal, o, every=False):
     """Beliefs and goal -> list of actions ('send'|'probe'|'fence'|'quiet'|'undo', site) or ('done', W), ('abandon', 0),
-    ('failed', 0); an empty list means wait. `every`: the union over all orders of preference."""
+    ('failed', 0); an empty list means wait. `every`: whichever minimal outcome is gone for. "orders": the union over
+    all orders in which sites may be preferred, which is what a runner can do."""
     def mask(test): return sum(1 << i for i, b in enumerate(beliefs) if test(b))
     there = mask(lambda b: b.st in ("there", "stuck") and not b.x)
     watched = mask(lambda b: b.st == "soft") if o.fence == "watch" else 0
@@ -153,10 +156,11 @@ def plan(tt, beliefs, goal, o, every=False):
                                or o.mutant == "early-tidy" and holds(tt, there, unknown)):
             return [("done", w)]
     if not wanted: return [("abandon", 0)]
-    if not every:                          # silent and unreachable sites last, then written order
+    if every is not True:                  # silent and unreachable sites last, then the order of preference
         tired = mask(lambda b: b.st in ("open", "soft", "shut", "lost", "cut"))
         ready = [w for w in wanted if not w & tired and (o.overlap or holds(tt, w, (there | unknown) & ~w))]
-        wanted = (ready + list(wanted))[:1]
+        orders = itertools.permutations(range(len(beliefs))) if every else [range(len(beliefs))]
+        wanted = [min(ready or wanted, key=lambda w: sorted(map(order.index, sites_of(w)))) for order in orders]
     for w in wanted:
         strays = (there | unknown) & ~w
         harmless = holds(tt, w, strays)
@@ -235,7 +239,7 @@ def crash(b): return b._replace(st={"sent": "open", "undoing": "lost", "again": 
 # ---- exploring every history -------------------------------------------------------------------------------------
 State = namedtuple("State", "sites goal told crashes disk")      # disk: beliefs and goal at the last sync, if older
 
-def successors(tt, state, o, heal, memo):
+def successors(tt, state, o, heal, memo, every=True):
     """Every (label, state) one step on. heal: no faults, no crashes, the written order of preference."""
     sites, goal, told, crashes, disk = state
     for s in sites:
@@ -251,7 +255,7 @@ def successors(tt, state, o, heal, memo):
             if t[:3] != s[:3]: yield (i, label), after("answer", put(i, t), goal, told)
             else: yield (i, label), State(put(i, t), goal, told, crashes, disk)
     key = (beliefs, goal, heal)
-    if key not in memo: memo[key] = plan(tt, beliefs, goal, o, every=not heal)
+    if key not in memo: memo[key] = plan(tt, beliefs, goal, o, every=not heal and every)
     for verb, i in memo[key]:
         if verb == "done": yield f"runner: done {names(i)}", after("verdict", sites, i, i)
         elif verb == "abandon": yield "runner: no outcome left", after("answer", sites, FAILING, told)
@@ -299,7 +303,7 @@ def final(state, o):
         s.n == (keep >> i & 1) and not s.c and (keep >> i & 1 or s.st in CLOSED or o.fence == "watch" and s.st == "soft")
         for i, s in enumerate(state.sites))
 
-def explore(tt, n, o, faults, crashes, only="P"):
+def explore(tt, n, o, faults, crashes, only="P", every=True):
     """All histories of one formula: (states, None) or (states, (what went wrong, shortest history))."""
     memo, queue, came = {}, deque(), {}
     for have in itertools.product((0, 1), repeat=n) if o.ensure else [(0,) * n]:
@@ -316,7 +320,7 @@ def explore(tt, n, o, faults, crashes, only="P"):
             state = queue.popleft()
             for wrong in complaints(tt, state, o):
                 if wrong.startswith(only): raise Wrong(wrong)
-            for label, nxt in successors(tt, state, o, False, memo):
+            for label, nxt in successors(tt, state, o, False, memo, every):
                 if nxt not in came:
                     came[nxt] = (state, label); queue.append(nxt)
     except Wrong as wrong: return len(came), (str(wrong), history(state))
@@ -371,7 +375,7 @@ def check(args):
     total, bad, began = 0, 0, time.time()
     for i, (text, sites, tt) in enumerate(work):
         if i % args.parts != args.part: continue
-        states, wrong = explore(tt, len(sites), o, args.faults, args.crashes, args.only)
+        states, wrong = explore(tt, len(sites), o, args.faults, args.crashes, args.only, "orders" if args.orders else True)
         total += states; bad += bool(wrong)
         if wrong or args.formula or args.verbose:
             print(f"{text}: {states} states: {wrong[0] if wrong else 'ok'}", flush=True)
@@ -500,13 +504,39 @@ def decisions(args):
             print(f"# {title}", *(f"={c}\t{d}" for d, c in codes.items()), sep="\n", file=out)
             print(*(f + "\t" + "".join(codes[d] for d in ds) for f, ds in rows), sep="\n", file=out)
 
+ONE_OF_EACH = ("exactly 1 of {A,B,C}", "exactly 2 of {A,B,C}", "at least 2 of {A,B,C}", "(A && B) && C", "A && (B || C)",
+               "(A xor B) && C", "(A && !B) || (B && C)")
+
+def histories(args):
+    """Writes histories.txt beside this file: for each choice of options (a line `# options`) and each formula of one
+    or two sites how many states are reached, and which promises are broken in some. Then the same for the formulas of
+    three sites above, with few options."""
+    def line(text, o):
+        sites, tt = parse(text)
+        tt = dict(formulas(len(sites)))[text]
+        def found(only): return explore(tt, len(sites), o, 1, 1, only, "orders")
+        states, wrong = found("P")
+        broken = [p for p in ("P1", "P2", "P3:", "P4", "P5", "P6") if found(p)[1]] if wrong else []
+        return "\t".join([text, str(found("none")[0] if wrong else states), *broken])
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "histories.txt"), "w") as out:
+        flags = ("overlap", "keyed", "ensure", "by_name")
+        small = [text for n in (1, 2) for text, _ in formulas(n)]
+        for texts in (small, ONE_OF_EACH):
+            for fence, *on in itertools.product(("ticket", "quiet", "none", "watch"), *[(False, True)] * len(flags)):
+                chosen = [flag for flag, is_on in zip(flags, on) if is_on]
+                if texts is small or not chosen or (fence == "ticket" and len(chosen) == 1):
+                    print("# " + " ".join([fence, *chosen]), file=out, flush=True)
+                    o = Opts(fence=fence, **{flag: True for flag in chosen})
+                    for text in texts: print(line(text, o), file=out, flush=True)
+
 def main():
     top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sub = top.add_subparsers(dest="command", required=True)
-    for name, run in (("check", check), ("mutants", mutants), ("next", next_), ("table", table), ("decisions", decisions)):
+    commands = dict(check=check, mutants=mutants, next=next_, table=table, decisions=decisions, histories=histories)
+    for name, run in commands.items():
         p = sub.add_parser(name); p.set_defaults(run=run)
         p.add_argument("--fence", default="ticket", choices=("ticket", "quiet", "none", "watch"))
-        for flag in ("--keyed", "--overlap", "--ensure", "--by-name", "--dup", "--strict", "--verbose"):
+        for flag in ("--keyed", "--overlap", "--ensure", "--by-name", "--dup", "--strict", "--orders", "--verbose"):
             p.add_argument(flag, action="store_true")
         p.add_argument("--sites", type=int, default=2)
         p.add_argument("--faults", type=int, default=1); p.add_argument("--crashes", type=int, default=1)

@@ -11,7 +11,7 @@ pub fn measure() {
     for (text, rounds) in [("edge-[000001-100000]", 3), ("r[1-100]n[1-1000]", 1)] {
         let listed = names::unfold(text).expect("it is written well");
         let unfold = ms(best(15, || names::unfold(text)));
-        let fold = ms(best(15, || names::fold(&listed)));
+        let fold = ms(best(15, || names::fold(listed.iter())));
         figure(&format!("{text}: unfold"), unfold, "ms", Aim::None);
         figure(&format!("{text}: fold"), fold, "ms", Aim::None);
         let (theirs, they) = match nodeset(text, rounds) {

@@ -34,7 +34,7 @@ fn main() {
     for text in ["edge-[000001-100000]", "r[1-100]n[1-1000]"] {
         let listed = names::unfold(text).expect("a bench unfolds");
         report(&format!("{text}: unfold"), || names::unfold(text));
-        report(&format!("{text}: fold"), || names::fold(&listed));
+        report(&format!("{text}: fold"), || names::fold(listed.iter()));
     }
 
     let sites = SiteSet::below(10_000);

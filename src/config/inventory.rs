@@ -12,7 +12,7 @@ use edge_lang::diagnostic::nearest;
 use edge_lang::eval::Unreachable;
 use edge_lang::inventory::{Inventory, Site};
 use edge_lang::model::SiteId;
-use edge_lang::model::names::{unfold, unfold_at_most};
+use edge_lang::model::names::{Names, unfold, unfold_at_most};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -230,13 +230,13 @@ impl Sites {
         }
     }
 
-    fn names(&mut self, pattern: &str, line: usize) -> Vec<String> {
+    fn names(&mut self, pattern: &str, line: usize) -> Names {
         let room = MOST - self.inventory.len();
         match unfold_at_most(pattern, room) {
             Ok(names) => names,
             Err(e) => {
                 self.wrong(line, Some(pattern), "", e.to_string());
-                Vec::new()
+                Names::default()
             }
         }
     }
@@ -299,7 +299,7 @@ impl Sites {
         let guards = self.guards(&map, pattern);
         let services = self.services(&map, pattern);
         for (i, (name, (connection, labels))) in names.iter().zip(connections.into_iter().zip(labels)).enumerate() {
-            let name: Arc<str> = name.as_str().into();
+            let name: Arc<str> = name.into();
             if self.inventory.id(&name).is_some() {
                 self.wrong(node.line, Some(pattern), "", format!("the site `{name}` is declared twice"));
                 continue;
@@ -386,24 +386,24 @@ impl Sites {
                 self.wrong(node.line, Some(pattern), key, format!("one value is expected, this is {}", node.what()));
                 return None;
             };
-            let values =
-                if text.contains('[') && pattern.contains('[') { unfold(&text) } else { Ok(vec![text.clone()]) };
-            match values {
-                Ok(values) if values.len() == count => {
-                    all.iter_mut().zip(values).for_each(|(s, v)| {
+            let several = if text.contains('[') && pattern.contains('[') { unfold(&text).map(Some) } else { Ok(None) };
+            match several {
+                Ok(Some(values)) if values.len() == count => {
+                    all.iter_mut().zip(values.iter()).for_each(|(s, v)| {
                         s.insert(key.as_str().into(), v.into());
                     });
                 }
-                Ok(values) if values.len() == 1 => {
-                    let (key, value): (Arc<str>, Arc<str>) = (key.as_str().into(), values[0].as_str().into());
-                    all.iter_mut().for_each(|s| {
-                        s.insert(key.clone(), value.clone());
-                    });
-                }
-                Ok(values) => {
+                Ok(Some(values)) if values.len() != 1 => {
                     let message = format!("`{text}` gives {} values to {count} sites", values.len());
                     self.wrong(node.line, Some(pattern), key, message);
                     return None;
+                }
+                Ok(one) => {
+                    let one = one.as_ref().map_or(text.as_str(), |values| &values[0]);
+                    let (key, value): (Arc<str>, Arc<str>) = (key.as_str().into(), one.into());
+                    all.iter_mut().for_each(|s| {
+                        s.insert(key.clone(), value.clone());
+                    });
                 }
                 Err(e) => {
                     self.wrong(node.line, Some(pattern), key, e.to_string());
@@ -488,8 +488,8 @@ impl Sites {
             trusted.extend(sites.into_iter().map(|site| (site, account.clone())));
         }
         let trusted = Arc::new(trusted);
-        for name in unfold_at_most(pattern, MOST).unwrap_or_default() {
-            let Some(mut site) = self.inventory.id(&name).and_then(|id| self.inventory.get(id)).cloned() else {
+        for name in unfold_at_most(pattern, MOST).unwrap_or_default().iter() {
+            let Some(mut site) = self.inventory.id(name).and_then(|id| self.inventory.get(id)).cloned() else {
                 continue;
             };
             let known = |account: &&Arc<str>| site.accounts.contains_key(*account);
@@ -509,12 +509,12 @@ impl Sites {
             match unfold(text) {
                 Err(e) => self.wrong(line, Some(entry), key, e.to_string()),
                 Ok(sites) => {
-                    for site in sites {
-                        match (self.inventory.id(&site), self.inventory.groups.get(site.as_str())) {
+                    for site in sites.iter() {
+                        match (self.inventory.id(site), self.inventory.groups.get(site)) {
                             (Some(id), _) => members.push(id),
                             (None, Some(group)) => members.extend(group.iter()),
                             (None, None) => {
-                                let message = self.no_site(&site);
+                                let message = self.no_site(site);
                                 self.wrong(line, Some(entry), key, message);
                             }
                         }

@@ -362,8 +362,8 @@ impl Checker<'_> {
         let known = match of.known.sites() {
             Some(universe) => match unfold_at_most(text, MOST_NAMES) {
                 Ok(names) => {
-                    let id = |n: &String| self.state.inventory.id(n).filter(|s| universe.contains(*s));
-                    if let Some(missing) = names.iter().find(|n| id(n).is_none()) {
+                    let id = |n: &str| self.state.inventory.id(n).filter(|s| universe.contains(*s));
+                    if let Some(missing) = names.iter().find(|&n| id(n).is_none()) {
                         let message = format!("no site of this set is called `{missing}`");
                         let d = Diagnostic::new(&codes::NO_SUCH_SITES, index.span, message);
                         let d = match missing.contains('*') {

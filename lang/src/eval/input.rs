@@ -30,10 +30,10 @@ pub fn input_from_text(text: &str, ty: &Type, inventory: &Inventory) -> Result<V
         Type::Sites => {
             let inner = text.trim().strip_prefix('{').and_then(|t| t.strip_suffix('}')).unwrap_or(text);
             let mut sites = SiteSet::new();
-            for name in crate::model::names::unfold(inner).map_err(|why| why.to_string())? {
-                match inventory.groups.get(&*name) {
+            for name in crate::model::names::unfold(inner).map_err(|why| why.to_string())?.iter() {
+                match inventory.groups.get(name) {
                     Some(group) => sites.add(group),
-                    None => sites.extend([site(&name, inventory)?]),
+                    None => sites.extend([site(name, inventory)?]),
                 }
             }
             Ok(Value::Sites(sites))

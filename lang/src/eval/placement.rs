@@ -150,15 +150,15 @@ pub(super) fn named(env: &Env<'_>, of: &Value, text: &Value, span: Span) -> Resu
         .map_err(|why| Failure::new(&codes::NO_SUCH_SITE, span, format!("this does not name sites: {why}")))?;
     env.work(unfolded.len() as u64, span)?;
     let mut found = SiteSet::new();
-    for name in unfolded {
-        match inventory.id(&name).filter(|site| among.contains(*site)) {
+    for name in unfolded.iter() {
+        match inventory.id(name).filter(|site| among.contains(*site)) {
             Some(site) => {
                 found.insert(site);
             }
             None => {
                 let known = among.iter().map(|site| inventory.name(site));
                 let failure = Failure::new(&codes::NO_SUCH_SITE, span, format!("there is no site `{name}` here"));
-                return Err(match crate::diagnostic::nearest(&name, known) {
+                return Err(match crate::diagnostic::nearest(name, known) {
                     Some(near) => failure.help(format!("the nearest name is `{near}`")),
                     None => failure,
                 });

@@ -14,7 +14,7 @@ const GAP: char = '\u{0}';
 
 /// The names in few words, sorted, each once: `unfold` gives them back. Names with brackets, commas or control
 /// characters in them stay as they are.
-pub fn fold<S: AsRef<str>>(names: &[S]) -> String {
+pub fn fold<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     let mut groups = Groups::default();
     for name in names {
         groups.add(name.as_ref());

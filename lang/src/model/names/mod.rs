@@ -4,7 +4,9 @@
 //! are different names, so a number is remembered with its width, and only names of one width fold together.
 
 mod fold;
+mod list;
 mod unfold;
 
 pub use fold::fold;
+pub use list::Names;
 pub use unfold::{LARGEST, NameError, unfold, unfold_at_most};

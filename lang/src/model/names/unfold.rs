@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
+use super::Names;
+
 /// The most names that [`unfold`] makes of one text.
 pub const LARGEST: usize = 1_000_000;
 
@@ -63,14 +65,14 @@ impl std::error::Error for NameError {}
 
 /// The names that a text stands for, each once, in written order. White space around commas is ignored; an empty
 /// text stands for no name.
-pub fn unfold(text: &str) -> Result<Vec<String>, NameError> {
+pub fn unfold(text: &str) -> Result<Names, NameError> {
     unfold_at_most(text, LARGEST)
 }
 
 /// As [`unfold`], with a limit of the caller's.
-pub fn unfold_at_most(text: &str, most: usize) -> Result<Vec<String>, NameError> {
+pub fn unfold_at_most(text: &str, most: usize) -> Result<Names, NameError> {
     if text.trim().is_empty() {
-        return Ok(Vec::new());
+        return Ok(Names::default());
     }
     let items = items(text)?;
     let (mut count, mut bytes) = (0usize, 0usize);
@@ -85,19 +87,83 @@ pub fn unfold_at_most(text: &str, most: usize) -> Result<Vec<String>, NameError>
     if bytes > MOST_BYTES {
         return Err(NameError::TooLong { most_bytes: MOST_BYTES });
     }
-    let mut names = Vec::with_capacity(count);
-    for item in &items {
-        item.expand(&mut names);
-    }
+    let mut made = Made::with_room(count, bytes);
+    items.iter().for_each(|item| item.expand(&mut made));
+    let names = made.names();
     if items.len() > 1 || !items[0].is_plain() {
         let mut seen = HashSet::with_capacity(names.len());
-        let fresh: Vec<bool> = names.iter().map(|name| seen.insert(name.as_str())).collect();
-        if fresh.contains(&false) {
-            let mut fresh = fresh.into_iter();
-            names.retain(|_| fresh.next().unwrap_or(true));
+        seen.extend(names.iter());
+        if seen.len() < names.len() {
+            return Ok(names.retained(|name| seen.remove(name)));
         }
     }
     Ok(names)
+}
+
+/// The names made so far, in a buffer that is long enough for all.
+struct Made {
+    bytes: Vec<u8>,
+    end: usize,
+    ends: Vec<u32>,
+}
+
+/// So many bytes are copied at once, the end of a short name or not: to copy a number of bytes that is known while
+/// compiling is one instruction, and what is too much is written over by the next name.
+const STRIDE: usize = 32;
+
+impl Made {
+    fn with_room(count: usize, bytes: usize) -> Made {
+        Made { bytes: vec![0; bytes + STRIDE], end: 0, ends: Vec::with_capacity(count) }
+    }
+
+    fn push(&mut self, name: &Template) {
+        let length = name.bytes.len() - STRIDE;
+        let mut at = 0;
+        while at < length {
+            self.bytes[self.end + at..][..STRIDE].copy_from_slice(&name.bytes[at..][..STRIDE]);
+            at += STRIDE;
+        }
+        self.end += length;
+        self.ends.push(self.end as u32);
+    }
+
+    fn names(mut self) -> Names {
+        self.bytes.truncate(self.end);
+        Names::new(self.bytes, self.ends)
+    }
+}
+
+/// A name in which the number at one place is counted up, followed by `STRIDE` bytes more.
+struct Template {
+    bytes: Vec<u8>,
+    /// Where the number ends.
+    number: usize,
+}
+
+impl Template {
+    fn of(pieces: &[&[u8]], number: usize) -> Template {
+        let mut bytes = pieces.concat();
+        bytes.resize(bytes.len() + STRIDE, 0);
+        Template { bytes, number }
+    }
+
+    fn new(before: &[u8], number: u64, width: usize, after: &str) -> Template {
+        let mut digits = String::new();
+        push_number(&mut digits, number, width);
+        Template::of(&[before, digits.as_bytes(), after.as_bytes()], before.len() + digits.len())
+    }
+
+    /// The next number, where it has as many digits.
+    fn count(&mut self, before: usize) -> bool {
+        for digit in self.bytes[before..self.number].iter_mut().rev() {
+            if *digit < b'9' {
+                *digit += 1;
+                return true;
+            }
+            *digit = b'0';
+        }
+        false
+    }
 }
 
 /// One name, or one name with brackets.
@@ -150,20 +216,24 @@ impl Item<'_> {
         })
     }
 
-    fn expand(&self, names: &mut Vec<String>) {
-        fn go(parts: &[Part], name: &mut String, names: &mut Vec<String>) {
+    fn expand(&self, made: &mut Made) {
+        fn go(parts: &[Part], name: &mut String, made: &mut Made) {
             let length = name.len();
-            match parts.split_first() {
-                None => names.push(name.clone()),
-                Some((Part::Text(text), rest)) => {
+            match parts {
+                [] => made.push(&Template::of(&[name.as_bytes()], 0)),
+                [Part::Text(text), rest @ ..] => {
                     name.push_str(text);
-                    go(rest, name, names);
+                    go(rest, name, made);
                 }
-                Some((Part::Ranges(ranges), rest)) => {
+                [Part::Ranges(ranges)] => ranges.iter().for_each(|range| range.count_up(name, "", made)),
+                [Part::Ranges(ranges), Part::Text(after)] => {
+                    ranges.iter().for_each(|range| range.count_up(name, after, made));
+                }
+                [Part::Ranges(ranges), rest @ ..] => {
                     for range in ranges {
-                        for number in (range.from..=range.to).step_by(range.step as usize) {
+                        for number in range.numbers() {
                             push_number(name, number, range.width);
-                            go(rest, name, names);
+                            go(rest, name, made);
                             name.truncate(length);
                         }
                     }
@@ -171,13 +241,33 @@ impl Item<'_> {
             }
             name.truncate(length);
         }
-        go(&self.parts, &mut String::new(), names);
+        go(&self.parts, &mut String::new(), made);
     }
 }
 
 impl Range {
     fn count(&self) -> usize {
         usize::try_from((self.to - self.from) / self.step).unwrap_or(usize::MAX).saturating_add(1)
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        (self.from..=self.to).step_by(self.step as usize)
+    }
+
+    /// All names that differ in this number only, the last of their numbers.
+    fn count_up(&self, before: &str, after: &str, made: &mut Made) {
+        let of = |number| Template::new(before.as_bytes(), number, self.width, after);
+        if self.step > 1 {
+            return self.numbers().for_each(|number| made.push(&of(number)));
+        }
+        let mut name = of(self.from);
+        made.push(&name);
+        for number in self.from + 1..=self.to {
+            if !name.count(before.len()) {
+                name = of(number);
+            }
+            made.push(&name);
+        }
     }
 }
 

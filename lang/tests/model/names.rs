@@ -155,6 +155,17 @@ proptest! {
     }
 
     #[test]
+    fn unfolds_as_one_counts(from in 0u64..12_000, more in 0u64..1_200, width in 0usize..6) {
+        let to = from + more;
+        let names = unfold(&format!("a[{from:0width$}-{to:0width$}]b,c[{from:0width$}-{to:0width$}]")).unwrap();
+        let counted = |before: &str, after: &str| -> Vec<String> {
+            (from..=to).map(|number| format!("{before}{number:0width$}{after}")).collect()
+        };
+        let expected = [counted("a", "b"), counted("c", "")].concat();
+        prop_assert!(names.iter().eq(expected.iter().map(String::as_str)));
+    }
+
+    #[test]
     fn nothing_read_can_panic(text in "[ab0-9,\\[\\]/ -]{0,40}") {
         if let Ok(names) = unfold_at_most(&text, 1000) {
             let once: BTreeSet<_> = names.iter().collect();

@@ -120,11 +120,20 @@ impl Made {
         let length = name.bytes.len() - STRIDE;
         let mut at = 0;
         while at < length {
-            self.bytes[self.end + at..][..STRIDE].copy_from_slice(&name.bytes[at..][..STRIDE]);
+            let piece: &[u8; STRIDE] = name.bytes[at..].first_chunk().expect("a template has a stride more");
+            *self.bytes[self.end + at..].first_chunk_mut().expect("there is room for all and a stride more") = *piece;
             at += STRIDE;
         }
         self.end += length;
         self.ends.push(self.end as u32);
+    }
+
+    /// The name with another last digit. It is not written into the template: what was just written by the byte is slow
+    /// to read by the stride.
+    fn push_with(&mut self, name: &Template, digit: u8) {
+        let at = self.end + name.number - 1;
+        self.push(name);
+        self.bytes[at] = b'0' + digit;
     }
 
     fn names(mut self) -> Names {
@@ -153,9 +162,9 @@ impl Template {
         Template::of(&[before, digits.as_bytes(), after.as_bytes()], before.len() + digits.len())
     }
 
-    /// The next number, where it has as many digits.
+    /// The next number of tens, where it has as many digits.
     fn count(&mut self, before: usize) -> bool {
-        for digit in self.bytes[before..self.number].iter_mut().rev() {
+        for digit in self.bytes[before..self.number - 1].iter_mut().rev() {
             if *digit < b'9' {
                 *digit += 1;
                 return true;
@@ -260,13 +269,19 @@ impl Range {
         if self.step > 1 {
             return self.numbers().for_each(|number| made.push(&of(number)));
         }
-        let mut name = of(self.from);
-        made.push(&name);
-        for number in self.from + 1..=self.to {
+        let (mut name, mut number) = (of(self.from), self.from);
+        loop {
+            let tens = number - number % 10;
+            for digit in number % 10..=(self.to - tens).min(9) {
+                made.push_with(&name, digit as u8);
+            }
+            number = tens + 10;
+            if number > self.to {
+                break;
+            }
             if !name.count(before.len()) {
                 name = of(number);
             }
-            made.push(&name);
         }
     }
 }

@@ -285,7 +285,10 @@ pub fn scenario(environment: &Environment, path: &Path) -> Result<Scenario, Trou
 /// The sites of an inventory that the simulation has an equal of.
 fn simulable(inventory: &Inventory) -> impl Iterator<Item = (String, Stack)> {
     let plain = inventory.iter().filter(|(_, site)| site.composed.is_none());
-    plain.filter_map(|(_, site)| Some((site.name.to_string(), Stack::named(&site.stack)?)))
+    plain.filter_map(|(_, site)| {
+        let app = site.connection.get("app").map(|app| &**app);
+        Some((site.name.to_string(), Stack::of(&site.stack, app)?))
+    })
 }
 
 /// The inventory speaks of the scenario's sites: their labels and services are known.
@@ -300,8 +303,11 @@ fn simulate(inventory: &mut Inventory, scenario: &Scenario) {
                 Some(offered.map(|s| s.kind().into()).collect())
             }
             // Those that the library describes: all simulated clusters have them.
-            Stack::Kubernetes => None,
+            Stack::Kubernetes | Stack::Mec => None,
         };
+        if let Some(app) = spec.stack.app() {
+            site.connection.insert("app".into(), app.into());
+        }
         for (label, value) in &spec.labels {
             site.labels.entry(label.as_str().into()).or_insert_with(|| value.text().into());
         }

@@ -82,6 +82,14 @@ impl Opener {
         let wrong = |m: String| Failure::Configuration(m);
         let Some(info) = inventory.get(site) else { return Err(wrong("no such site".into())) };
         let (connection, transport) = match &self.simulated {
+            Some(simulated) if &*info.stack == "http" => {
+                let found = simulated.world.applications().into_iter().find(|a| *a.site == *info.name);
+                let found = found.ok_or_else(|| {
+                    wrong(format!("{} is not among the simulated sites; of applications `mec` is simulated", info.name))
+                })?;
+                let application = config::Application::with_token(found.app, found.url, found.token.into());
+                (Connection::http(info.name.to_string(), application), simulated.transport.clone())
+            }
             Some(simulated) => {
                 let cloud = read(&simulated.clouds).get(&info.name, None).cloned();
                 let mut cloud =

@@ -63,6 +63,17 @@ pub fn sim(workplace: Workplace, arguments: Sim) -> Status {
             let scheme = world.spec(&site.site).map_or("http", |spec| spec.stack.scheme());
             anstream::eprintln!("{} at {scheme}://{}", site.site, site.address);
         }
+        for site in world.applications() {
+            // As edge.yaml has it; the secret stands in a variable.
+            let variable = format!("{}_TOKEN", site.site.to_uppercase().replace(|c: char| !c.is_alphanumeric(), "_"));
+            anstream::eprintln!(
+                "{}: {{app: {}, url: \"{}\", token: {{env: {variable}}}}}",
+                site.site,
+                site.app,
+                site.url
+            );
+            anstream::eprintln!("{variable}={}", site.token);
+        }
         anstream::eprintln!("serving until Ctrl-C");
         tokio::select! {
             () = serving.forever() => {}

@@ -39,6 +39,15 @@ pub enum Kept {
     File(PathBuf),
 }
 
+impl Application {
+    /// At a URL, by a bearer token that is known.
+    pub fn with_token(app: String, url: String, token: SecretString) -> Application {
+        let secret = Some(Secret { name: "token", kept: Kept::Here(token) });
+        let tls = Tls::default();
+        Application { app, url, services: Vec::new(), auth: None, header: None, username: None, secret, tls }
+    }
+}
+
 /// The settings that are secrets.
 pub const SECRETS: [&str; 3] = ["token", "password", "api_key"];
 /// The settings that are paths, of any kind of site.

@@ -109,12 +109,26 @@ impl<'a> Body<'a> {
     /// All instructions, then readiness.
     pub async fn go(&mut self, instructions: &'a [Instruction]) -> Result<(), Stop> {
         self.run_all(instructions).await?;
+        self.known_by_id()?;
         self.settle().await
     }
 
     /// All instructions, without waiting for readiness.
     pub async fn begin(&mut self, instructions: &'a [Instruction]) -> Result<(), Stop> {
-        self.run_all(instructions).await
+        self.run_all(instructions).await?;
+        self.known_by_id()
+    }
+
+    /// An answer that does not say what was made, such as the page of a proxy with status 200: whether anything is there
+    /// is for a probe to say, and nothing more can be asked of it before.
+    fn known_by_id(&mut self) -> Result<(), Stop> {
+        let unnamed = self.target.1.fields.contains_key("id") && !self.known.row.contains_key("id");
+        if !self.made || !unnamed {
+            return Ok(());
+        }
+        self.made = false;
+        let why = format!("the answer does not show the {} that was asked for", self.target.1.name);
+        Err(Stop::Silent(Trouble { answered: true, ..Trouble::silent(why) }))
     }
 
     async fn run_all(&mut self, instructions: &'a [Instruction]) -> Result<(), Stop> {
@@ -181,6 +195,9 @@ impl<'a> Body<'a> {
 
     /// Once, or once for each item.
     async fn send(&mut self, template: &'a Template) -> Result<(), Stop> {
+        if self.begun {
+            self.known_by_id()?;
+        }
         match render::items(template, &self.known).map_err(|e| self.stopped(e.into()))? {
             None => self.send_one(template).await,
             Some(items) => {

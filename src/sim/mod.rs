@@ -1,4 +1,4 @@
-//! Simulated OpenStack and Kubernetes sites over real HTTP, with faults.
+//! Simulated OpenStack, Kubernetes and MEC sites over real HTTP, with faults.
 //!
 //! A [`Scenario`] says which sites there are and what goes wrong; a [`World`] is those sites, alive for the process.
 //! The same sites answer in process ([`World::transport`]) and on loopback ([`serve()`]): nothing else in this crate
@@ -9,6 +9,7 @@
 mod exchange;
 pub mod fault;
 mod kubernetes;
+mod mec;
 mod openstack;
 pub mod scenario;
 mod serve;
@@ -22,6 +23,6 @@ mod world;
 pub use fault::{Action, Fault};
 pub use scenario::{Scenario, ScenarioError};
 pub use serve::{ServedSite, Serving, serve};
-pub use spec::{AccountSpec, ClusterSpec, Service, SiteSpec, Stack};
+pub use spec::{AccountSpec, ClusterSpec, MecSpec, Service, SiteSpec, Stack};
 pub use transport::SimTransport;
-pub use world::{Account, ClusterAccount, ImageSeen, KeypairSeen, RequestSeen, ServerSeen, World};
+pub use world::{Account, Application, ClusterAccount, ImageSeen, KeypairSeen, RequestSeen, ServerSeen, World};

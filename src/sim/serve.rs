@@ -57,7 +57,7 @@ pub async fn serve(world: &World, ports: &HashMap<String, u16>) -> io::Result<Se
         world.served_at(&name, &address.to_string());
         serving.sites.push(ServedSite { site: name.to_string(), address });
         let signed = match (site.spec.stack, &authority) {
-            (Stack::Openstack, _) => None,
+            (Stack::Openstack | Stack::Mec, _) => None,
             (Stack::Kubernetes, Some(authority)) => Some(authority.clone()),
             (Stack::Kubernetes, None) => Some(authority.insert(tls::authority()?).clone()),
         };

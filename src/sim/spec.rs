@@ -37,17 +37,26 @@ pub enum Stack {
     #[default]
     Openstack,
     Kubernetes,
+    /// An application that speaks HTTP: the interfaces of ETSI MEC 010-2.
+    Mec,
 }
 
 impl Stack {
-    pub fn named(name: &str) -> Option<Stack> {
-        [Stack::Openstack, Stack::Kubernetes].into_iter().find(|stack| stack.name() == name)
+    /// Of a site in an inventory; of applications only those that are simulated.
+    pub fn of(stack: &str, app: Option<&str>) -> Option<Stack> {
+        let all = [Stack::Openstack, Stack::Kubernetes, Stack::Mec];
+        all.into_iter().find(|known| known.name() == stack && known.app().is_none_or(|own| app == Some(own)))
+    }
+
+    /// What descriptions call the application.
+    pub fn app(self) -> Option<&'static str> {
+        (self == Stack::Mec).then_some("mec")
     }
 
     /// A Kubernetes site is always behind TLS: kubectl sends no token without it.
     pub fn scheme(self) -> &'static str {
         match self {
-            Stack::Openstack => "http",
+            Stack::Openstack | Stack::Mec => "http",
             Stack::Kubernetes => "https",
         }
     }
@@ -57,6 +66,7 @@ impl Stack {
         match self {
             Stack::Openstack => "openstack",
             Stack::Kubernetes => "kubernetes",
+            Stack::Mec => "http",
         }
     }
 }
@@ -67,6 +77,8 @@ pub struct SiteSpec {
     pub stack: Stack,
     /// What a Kubernetes site is made of; the keys below it but `labels` and `latency` are OpenStack's.
     pub cluster: ClusterSpec,
+    /// What a MEC site is made of.
+    pub mec: MecSpec,
     pub labels: IndexMap<String, Scalar>,
     /// What the site offers; identity is always there, for without it there is no site.
     pub services: Vec<Service>,
@@ -103,6 +115,7 @@ impl Default for SiteSpec {
         SiteSpec {
             stack: Stack::Openstack,
             cluster: ClusterSpec::default(),
+            mec: MecSpec::default(),
             labels: IndexMap::new(),
             services: Service::ALL.to_vec(),
             accounts: vec![
@@ -375,6 +388,43 @@ pub struct UserSpec {
     /// By default the site's name in lower case, the user's and `-secret`.
     #[serde(default)]
     pub token: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MecSpec {
+    /// By default the site's name in lower case and `-secret`.
+    pub token: Option<String>,
+    /// How long each takes.
+    #[serde(deserialize_with = "span")]
+    pub onboard: Duration,
+    #[serde(deserialize_with = "span")]
+    pub instantiate: Duration,
+    #[serde(deserialize_with = "span")]
+    pub operate: Duration,
+    #[serde(deserialize_with = "span")]
+    pub terminate: Duration,
+    /// Instances that can run at once; the instantiation of one more fails.
+    pub capacity: usize,
+    /// Packages, and instances, that are kept at once.
+    pub most: usize,
+    /// Bytes of one package: they are held in memory.
+    pub package_limit: u64,
+}
+
+impl Default for MecSpec {
+    fn default() -> Self {
+        MecSpec {
+            token: None,
+            onboard: Duration::from_secs(2),
+            instantiate: Duration::from_secs(3),
+            operate: Duration::from_secs(1),
+            terminate: Duration::from_secs(2),
+            capacity: 100,
+            most: 1000,
+            package_limit: 64 << 20,
+        }
+    }
 }
 
 /// A label's value: whatever one writes in YAML without quotes.

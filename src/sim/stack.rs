@@ -12,12 +12,13 @@ use super::exchange::Arriving;
 use super::source::{Clock, Source};
 use super::spec::{SiteSpec, Stack};
 use super::world::Site;
-use super::{kubernetes, openstack};
+use super::{kubernetes, mec, openstack};
 use crate::transport::Body;
 
 pub(super) enum State {
     OpenStack(Box<Mutex<openstack::State>>),
     Kubernetes(Box<kubernetes::Cluster>),
+    Mec(Box<mec::Platform>),
 }
 
 impl State {
@@ -27,6 +28,7 @@ impl State {
                 State::OpenStack(Box::new(Mutex::new(openstack::State::new(name, spec, clock.now(), ids, contents))))
             }
             Stack::Kubernetes => State::Kubernetes(Box::new(kubernetes::Cluster::new(name, spec, clock, ids))),
+            Stack::Mec => State::Mec(Box::new(mec::Platform::new(name, spec, clock, ids))),
         }
     }
 }
@@ -35,6 +37,7 @@ pub(super) async fn answer(site: &Arc<Site>, parts: Parts, body: Arriving) -> ht
     match site.stack() {
         State::OpenStack(_) => openstack::answer(site, parts, body).await,
         State::Kubernetes(_) => kubernetes::answer(site, parts, body).await,
+        State::Mec(_) => mec::answer(site, parts, body).await,
     }
 }
 
@@ -42,6 +45,7 @@ pub(super) fn failure(site: &Site, parts: &Parts, status: u16) -> http::Response
     match site.stack() {
         State::OpenStack(_) => openstack::failure(parts, status),
         State::Kubernetes(_) => kubernetes::failure(parts, status),
+        State::Mec(_) => mec::failure(status),
     }
 }
 
@@ -49,5 +53,6 @@ pub(super) fn service_of(site: &Site, path: &str) -> Cow<'static, str> {
     match site.stack() {
         State::OpenStack(_) => openstack::service_of(path).into(),
         State::Kubernetes(_) => kubernetes::service_of(path),
+        State::Mec(_) => mec::service_of(path).into(),
     }
 }

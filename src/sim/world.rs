@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::fault::{Action, Befalls, Fault, Faults};
 use super::kubernetes;
+use super::mec;
 use super::openstack;
 use super::scenario::Scenario;
 use super::source::{Clock, Source};
@@ -63,6 +64,15 @@ pub struct ClusterAccount {
     /// In process `https://k1.sim`.
     pub server: String,
     pub user: String,
+    pub token: String,
+}
+
+/// What a configuration needs to know to use a site that is an HTTP application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    pub site: String,
+    pub app: String,
+    pub url: String,
     pub token: String,
 }
 
@@ -267,7 +277,31 @@ impl World {
         let Some(site) = self.site(site) else { return Vec::new() };
         match &site.stack {
             State::Kubernetes(cluster) => cluster.seen(resource),
-            State::OpenStack(_) => Vec::new(),
+            State::OpenStack(_) | State::Mec(_) => Vec::new(),
+        }
+    }
+
+    /// Every site that is an HTTP application, in the order of the scenario.
+    pub fn applications(&self) -> Vec<Application> {
+        let of = |site: &Arc<Site>| {
+            Some(Application {
+                site: site.name.clone(),
+                app: site.spec.stack.app()?.to_string(),
+                url: site.base(),
+                token: mec::token_of(&site.name, &site.spec.mec),
+            })
+        };
+        self.all().iter().filter_map(of).collect()
+    }
+
+    /// What a MEC site has: `app_packages`, `app_instances`, `app_lcm_op_occs`.
+    pub fn mec(&self, site: &str, plural: &str) -> Vec<Value> {
+        match self.site(site) {
+            Some(site) => match &site.stack {
+                State::Mec(platform) => platform.seen(plural),
+                State::OpenStack(_) | State::Kubernetes(_) => Vec::new(),
+            },
+            None => Vec::new(),
         }
     }
 
@@ -275,7 +309,7 @@ impl World {
         let Some(site) = self.site(site) else { return Vec::new() };
         match &site.stack {
             State::OpenStack(state) => look(&mut lock(state), &site),
-            State::Kubernetes(_) => Vec::new(),
+            State::Kubernetes(_) | State::Mec(_) => Vec::new(),
         }
     }
 
@@ -358,7 +392,7 @@ impl Site {
     pub fn state(&self) -> MutexGuard<'_, openstack::State> {
         match &self.stack {
             State::OpenStack(state) => lock(state),
-            State::Kubernetes(_) => unreachable!("OpenStack services answer for OpenStack sites alone"),
+            State::Kubernetes(_) | State::Mec(_) => unreachable!("OpenStack services answer for OpenStack sites alone"),
         }
     }
 

@@ -2,14 +2,15 @@
 
 use super::hostile::answer;
 use super::{Key, Served, Stack, desk};
-use edge::config::{Connection, clouds_from_text};
+use edge::config::{Application, Connection, clouds_from_text};
+use edge::sim::Stack::Mec;
 use edge::sim::spec::ImageSpec;
 use edge::sim::{Scenario, SiteSpec, World};
 use serde_json::json;
 use std::sync::Arc;
 
 pub fn all() -> Vec<Stack> {
-    vec![openstack(), desk::stack()]
+    vec![openstack(), mec(), desk::stack()]
 }
 
 fn openstack() -> Stack {
@@ -47,6 +48,41 @@ fn openstack() -> Stack {
                     edge::drivers::open(&Connection::openstack(site, cloud), outside)
                 }),
                 // Of a session there is the token, which begins so at every simulated site.
+                secrets: |site| vec![format!("{}-secret", site.to_lowercase())],
+            }
+        },
+    }
+}
+
+/// The MEC sites of the simulation, with the description that is an example.
+fn mec() -> Stack {
+    Stack {
+        name: "mec",
+        described: Some(("mec.edge", include_str!("../../examples/mec.edge"))),
+        rust: 0,
+        site: |name| format!("http(app: \"mec\", url: \"http://{}.sim\")", name.to_lowercase()),
+        create: "app_package.create(NAME, version: \"1\", file: file(\"examples/data/tiny.img\"))",
+        ensure: "app_package.ensure(NAME, version: \"1\", file: file(\"examples/data/tiny.img\"))",
+        delete: "app_package.delete(NAME)",
+        list: "app_package.list()",
+        making: ("POST", "/app_packages$"),
+        listing: ("GET", r"/app_packages(\?|$)"),
+        ticket: false,
+        refusal: ("{\"title\": \"Bad Request\", \"status\": 400, \"detail\": \"WHY\"}", "application/problem+json"),
+        looping: None,
+        serve: |_| {
+            let mut scenario = Scenario::of_sites([]);
+            scenario.sites.extend(["A", "B"].map(|name| (name.to_string(), SiteSpec::of(Mec))));
+            let world = World::new(scenario);
+            let sites = world.applications();
+            Served {
+                transport: Arc::new(world.transport()),
+                open: Arc::new(move |site, key, outside| {
+                    let found = sites.iter().find(|s| s.site == site).expect("a site of that name").clone();
+                    let token = if key == Key::Right { found.token } else { "not-the-password".into() };
+                    let application = Application::with_token(found.app, found.url, token.into());
+                    edge::drivers::open(&Connection::http(site, application), outside)
+                }),
                 secrets: |site| vec![format!("{}-secret", site.to_lowercase())],
             }
         },

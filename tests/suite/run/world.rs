@@ -121,6 +121,15 @@ fn things(world: &World, site: &str) -> Vec<String> {
     let ports = world.network_resources(site, "ports");
     let own = ports.iter().filter(|p| p["device_owner"].as_str().is_none_or(str::is_empty));
     all.extend(own.map(|p| format!("port {}", p["name"].as_str().unwrap_or_default())));
+    for package in world.mec(site, "app_packages") {
+        let text = |key: &str| package[key].as_str().unwrap_or_default().to_string();
+        all.push(format!("app_package {} {} {}", text("appName"), text("onboardingState"), text("operationalState")));
+    }
+    for instance in world.mec(site, "app_instances") {
+        let name = instance["appInstanceName"].as_str().unwrap_or_default();
+        let state = instance["instantiatedAppState"]["operationalState"].as_str().unwrap_or("not instantiated");
+        all.push(format!("app_instance {name} {state}"));
+    }
     all.sort();
     all
 }

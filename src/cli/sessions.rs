@@ -6,7 +6,7 @@ use crate::run::{Sessions, Who};
 use crate::sim::World;
 use crate::transport::Transport;
 use crate::transport::network::Network;
-use edge_lang::inventory::Inventory;
+use edge_lang::inventory::{Inventory, Site};
 use edge_lang::model::SiteId;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
@@ -31,6 +31,45 @@ struct Simulated {
     world: World,
     transport: Arc<dyn Transport>,
     clouds: RwLock<Arc<Clouds>>,
+}
+
+impl Simulated {
+    /// How a driver reaches a simulated site: as its own configuration says, no driver knows more.
+    fn connection(&self, site: &Site, account: Option<&str>) -> Result<Connection, Failure> {
+        let name = site.name.to_string();
+        let missing = || Failure::Configuration(format!("{name} is not among the simulated sites"));
+        match &*site.stack {
+            "http" => {
+                let found = self.world.applications().into_iter().find(|a| a.site == name);
+                let found = found.ok_or_else(|| {
+                    let which = "of applications `mec` is simulated";
+                    Failure::Configuration(format!("{name} is not among the simulated sites; {which}"))
+                })?;
+                let application = config::Application::with_token(found.app, found.url, found.token.into());
+                Ok(Connection::http(name, application))
+            }
+            "kubernetes" => {
+                let contexts = self.world.kubeconfig(None);
+                let mut cluster = config::cluster::from_text(&contexts, &name).map_err(|_| missing())?;
+                let asked = site.connection.get("namespace").map(|n| n.to_string());
+                cluster.namespace = asked.or(cluster.namespace);
+                Ok(Connection::kubernetes(name, cluster))
+            }
+            _ => {
+                let mut cloud = read(&self.clouds).get(&name, None).cloned().ok_or_else(missing)?;
+                if let Some(account) = account {
+                    let all = self.world.accounts_of(&name);
+                    let other = all.into_iter().find(|a| a.username == account);
+                    let other = other
+                        .ok_or_else(|| Failure::Configuration(format!("{name} has no account `{account}`")))?;
+                    cloud.auth.set("username", other.username);
+                    cloud.auth.set("password", other.password);
+                    cloud.auth = cloud.auth.in_project(&other.project);
+                }
+                Ok(Connection::openstack(name, cloud))
+            }
+        }
+    }
 }
 
 impl Opener {
@@ -82,28 +121,7 @@ impl Opener {
         let wrong = |m: String| Failure::Configuration(m);
         let Some(info) = inventory.get(site) else { return Err(wrong("no such site".into())) };
         let (connection, transport) = match &self.simulated {
-            Some(simulated) if &*info.stack == "http" => {
-                let found = simulated.world.applications().into_iter().find(|a| *a.site == *info.name);
-                let found = found.ok_or_else(|| {
-                    wrong(format!("{} is not among the simulated sites; of applications `mec` is simulated", info.name))
-                })?;
-                let application = config::Application::with_token(found.app, found.url, found.token.into());
-                (Connection::http(info.name.to_string(), application), simulated.transport.clone())
-            }
-            Some(simulated) => {
-                let cloud = read(&simulated.clouds).get(&info.name, None).cloned();
-                let mut cloud =
-                    cloud.ok_or_else(|| wrong(format!("{} is not among the simulated sites", info.name)))?;
-                if let Some(name) = account {
-                    let all = simulated.world.accounts_of(&info.name);
-                    let as_other = all.into_iter().find(|a| a.username == name);
-                    let other = as_other.ok_or_else(|| wrong(format!("{} has no account `{name}`", info.name)))?;
-                    cloud.auth.set("username", other.username);
-                    cloud.auth.set("password", other.password);
-                    cloud.auth = cloud.auth.in_project(&other.project);
-                }
-                (Connection::openstack(info.name.to_string(), cloud), simulated.transport.clone())
-            }
+            Some(simulated) => (simulated.connection(info, account)?, simulated.transport.clone()),
             None => {
                 let connection =
                     config::connection(&self.sites, info, account, &self.clouds, &self.environment).map_err(wrong)?;

@@ -11,6 +11,7 @@ mod controllers;
 mod managed;
 mod patch;
 mod persist;
+mod protobuf;
 mod resources;
 mod schema;
 mod selectors;

@@ -8,6 +8,7 @@ use http::HeaderMap;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::protobuf;
 use super::status::Status;
 use crate::transport::{Body, empty_body, full_body};
 
@@ -52,6 +53,8 @@ impl Call {
         match self.content_type() {
             "" | "application/json" => parsed(&self.body),
             "application/yaml" => yaml(&self.body),
+            "application/vnd.kubernetes.protobuf" => protobuf::read(&self.body)
+                .ok_or_else(|| Status::unsupported_media("application/json, application/yaml")),
             _ => Err(Status::unsupported_media(
                 "application/json, application/yaml, application/vnd.kubernetes.protobuf",
             )),

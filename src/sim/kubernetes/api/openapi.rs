@@ -6,11 +6,50 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::discovery;
+use super::{discovery, gnostic};
 use crate::sim::kubernetes::State;
 use crate::sim::kubernetes::resources::Resource;
 use crate::sim::kubernetes::schema::{self, How, Merge, Shape};
+use crate::sim::kubernetes::status::Status;
 use crate::sim::kubernetes::wire::{Answer, Call, Reply};
+
+/// `/openapi/v2`: all groups in one document, in JSON or in the binary form.
+pub fn v2(state: &State, call: &Call) -> Answer {
+    if call.method != "GET" {
+        return Err(Status::not_allowed());
+    }
+    let mut types = Types { prefix: "#/definitions/", ..Types::default() };
+    let mut paths = Map::new();
+    for resource in state.resources() {
+        types.resource(resource);
+        self::paths(state, resource, &mut paths);
+    }
+    for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()) {
+        // The type of a parameter stands in the parameter itself.
+        for parameter in operation["parameters"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            if let Some(schema) = parameter.shift_remove("schema") {
+                parameter.insert("type".into(), schema["type"].clone());
+            }
+        }
+    }
+    let body = json!({
+        "swagger": "2.0",
+        "info": {"title": "Kubernetes", "version": format!("v1.{}.0", state.minor)},
+        "paths": paths,
+        "definitions": types.finish(),
+    });
+    let binary = call.accepts().any(|(accepted, _)| BINARY.contains(&accepted));
+    Ok(match binary {
+        true => Reply::typed(200, "application/octet-stream", gnostic::encode(&body)),
+        false => Reply::json(200, &body),
+    })
+}
+
+/// As new clients name it, and as old ones do.
+const BINARY: [&str; 2] = [
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+];
 
 /// `/openapi/v3`, and `/openapi/v3/apis/GROUP/VERSION` behind it; `None` where the site is too old.
 pub fn v3(state: &State, call: &Call, segments: &[&str]) -> Option<Answer> {

@@ -249,6 +249,12 @@ fn hash_of(value: &Value, letters: usize) -> String {
     digest.iter().take(letters).map(|byte| SAFE[*byte as usize % SAFE.len()] as char).collect()
 }
 
+/// As the digest of an image looks.
+fn digest_of(image: &str) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(image.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Puts a new object, if there is room and no other of that name.
 fn make(state: &mut State, plural: &str, mut object: Value, now: OffsetDateTime) -> Option<Arc<Value>> {
     let resource = known(plural);

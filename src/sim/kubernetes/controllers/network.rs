@@ -133,7 +133,10 @@ fn slice(state: &mut State, service: &Arc<Value>, pods: &[Arc<Value>], now: Offs
             })
         })
         .collect();
-    let ports = ports(service, pods);
+    let mut ports = ports(service, pods);
+    for port in ports.as_array_mut().into_iter().flatten().filter(|port| port["name"].is_null()) {
+        port["name"] = "".into();
+    }
     match dependents(state, service, "endpointslices.discovery.k8s.io").into_iter().next() {
         Some((_, before)) => {
             if before["endpoints"] != json!(endpoints) || before["ports"] != ports {

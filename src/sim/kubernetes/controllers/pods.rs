@@ -211,7 +211,7 @@ fn run(state: &mut State, key: &Key, pod: &Arc<Value>, now: OffsetDateTime) {
                 shown["ready"] = good.into();
                 shown["started"] = true.into();
                 shown["containerID"] = format!("containerd://{}", uid_of(pod)).into();
-                shown["imageID"] = format!("{image}@sha256:{}", super::hash_of(&image.into(), 32)).into();
+                shown["imageID"] = format!("{image}@sha256:{}", super::digest_of(image)).into();
                 let since = if runs { started } else { iso(now).into() };
                 if !runs {
                     let name = container["name"].as_str().unwrap_or_default();

@@ -211,6 +211,8 @@ pub fn apply(
     };
     let wrong = |why: String| Status::internal(format!("failed to create typed patch object {}: {why}", title()));
     let mut wanted = set_of(shape, applied).map_err(wrong)?;
+    // What names the object stays, though nobody owns it.
+    let listed = wanted.clone();
     strip(&mut wanted);
     if resource.has("status") && writer.subresource.is_empty() {
         wanted.remove(&["f:status"]);
@@ -222,7 +224,7 @@ pub fn apply(
 
     let mut merged = live.clone();
     merge(shape, &mut merged, applied);
-    let mut owned = Set::default();
+    let mut owned = listed;
     entries.iter().for_each(|entry| owned.union(&entry.set));
     take_out(shape, &mut merged, &last, &owned);
 

@@ -16,11 +16,14 @@ pub fn object(schema: Option<&Value>) -> Shape {
         _ => Record { open: true, ..Record::default() },
     };
     for field in ["apiVersion", "kind"] {
-        let field_of = Field { needed: false, shape: Shape::Text, default: None, retain: false };
+        let field_of = Field { number: None, needed: false, shape: Shape::Text, default: None, retain: false };
         record.fields.insert(field.into(), field_of);
     }
     let metadata = named("meta.v1.ObjectMeta").expect("every object has metadata");
-    record.fields.insert("metadata".into(), Field { needed: false, shape: metadata, default: None, retain: false });
+    record.fields.insert(
+        "metadata".into(),
+        Field { number: None, needed: false, shape: metadata, default: None, retain: false },
+    );
     Shape::Record(Arc::new(record))
 }
 
@@ -68,6 +71,7 @@ fn shape(schema: &Value, depth: usize) -> Shape {
                         .unwrap_or_default();
                     let fields = properties.iter().map(|(name, inner)| {
                         let field = Field {
+                            number: None,
                             needed: needed.contains(&name.as_str()),
                             shape: shape(inner, depth + 1),
                             default: inner.get("default").cloned(),

@@ -50,6 +50,8 @@ pub struct Record {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
+    /// In the binary form: of the message around it that JSON does not show, if there is one, and its own.
+    pub number: Option<(u32, u32)>,
     pub needed: bool,
     pub shape: Shape,
     pub default: Option<Value>,
@@ -143,10 +145,17 @@ fn read(text: &'static str) -> HashMap<&'static str, Record> {
                 types.insert(current, record);
             }
             Some(field) => {
+                let (number, field) = field.split_once(' ').expect("types.txt: a field has a number");
+                let (around, own) = number.split_once('.').unwrap_or(("0", number));
                 let (name, rest) = field.split_once(' ').expect("types.txt: a field has a type");
                 let (shape, words) = shape(rest);
-                let field =
-                    Field { needed: name.ends_with('!'), shape, default: None, retain: words.contains(&"retain") };
+                let field = Field {
+                    number: around.parse().ok().zip(own.parse().ok()),
+                    needed: name.ends_with('!'),
+                    shape,
+                    default: None,
+                    retain: words.contains(&"retain"),
+                };
                 let record = types.get_mut(current).expect("types.txt: a field follows its type");
                 record.fields.insert(name.trim_end_matches('!').into(), field);
             }

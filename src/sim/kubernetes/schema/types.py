@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """Writes types.txt: the shape of every type that simulated Kubernetes sites know, in one line a field.
 
-usage: types.py SWAGGER > types.txt
+usage: types.py SWAGGER FOLDER > types.txt
 
 SWAGGER is what a real API server answers to `kubectl get --raw /openapi/v2` (types.txt was written from that of 1.30).
-Only what decides over a request is kept: type, whether it is required, how a list is merged. No descriptions.
+FOLDER has the generated.proto of each group as GROUP.VERSION.proto, for the numbers of fields in the binary form.
+Only what decides over a request is kept: number, type, whether it is required, how a list is merged. No descriptions.
+A number in two parts is a field of a message that JSON shows as a part of its surroundings; `-` has none.
 """
 
 import json
+import pathlib
+import re
 import sys
 
 ROOTS = """
@@ -55,7 +59,34 @@ def short(name):
     sys.exit(f"no short name for {name}")
 
 
+def messages(folder):
+    """By type, the number and type of each field as the binary form has them."""
+    found = {}
+    for path in pathlib.Path(folder).glob("*.proto"):
+        group, current = path.stem, None
+        for line in path.read_text().splitlines():
+            if begin := re.match(r"message (\w+) {", line):
+                current = found.setdefault(f"{group}.{begin[1]}", {})
+            elif field := re.match(r"\s+(?:optional |repeated )?([\w.<>, ]+?) (\w+) = (\d+);", line):
+                kind = field[1] if "." in field[1] else f"{group}.{field[1]}"
+                current[field[2]] = (int(field[3]), kind)
+    return found
+
+
+def numbers(name, properties, binary):
+    """The number of each property; of those that JSON shows in place, the number of the message around them first."""
+    own, found = binary.get(name, {}), {}
+    for field, (number, kind) in own.items():
+        if field in properties:
+            found[field] = str(number)
+        else:
+            inner = binary.get(kind, {}).items()
+            found |= {deep: f"{number}.{at}" for deep, (at, _) in inner if deep in properties and deep not in own}
+    return found
+
+
 def main():
+    binary = messages(sys.argv[2])
     swagger = json.load(open(sys.argv[1]))
     types = swagger.get("definitions") or swagger["$defs"]
     by_short = {short(name): name for name in types if any(name.startswith(p) for p, _ in PREFIXES)}
@@ -111,10 +142,11 @@ def main():
         schema = types[by_short[name]]
         atomic = " atomic" if schema.get("x-kubernetes-map-type") == "atomic" else ""
         print(f"{name}{atomic}")
+        own = numbers(name, schema.get("properties", {}), binary)
         for field, inner in schema.get("properties", {}).items():
             needed = "!" if field in schema.get("required", []) else ""
             retain = " retain" if inner.get("x-kubernetes-patch-strategy") == "retainKeys" and "$ref" in inner else ""
-            print(f" {field}{needed} {shape(inner)}{retain}")
+            print(f" {own.get(field, '-')} {field}{needed} {shape(inner)}{retain}")
 
 
 main()

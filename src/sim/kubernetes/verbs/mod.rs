@@ -54,6 +54,10 @@ pub(super) fn respond(site: &Arc<Site>, state: &mut State, call: &Call) -> Answe
             access::reads_path(state, &who, &call.path)?;
             return Ok(Reply::json(200, &discovery::version(state)));
         }
+        ["openapi", "v2"] => {
+            access::reads_path(state, &who, &call.path)?;
+            return openapi::v2(state, call);
+        }
         ["openapi", "v3", ref rest @ ..] => {
             access::reads_path(state, &who, &call.path)?;
             return openapi::v3(state, call, rest).unwrap_or_else(|| Ok(not_a_page()));

@@ -244,6 +244,6 @@ mod tests {
                 }
             }
         }
-        assert!(seen > 500);
+        assert!(seen > 400, "{seen} are named");
     }
 }

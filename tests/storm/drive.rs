@@ -355,17 +355,14 @@ async fn weather(case: &Case, text: String, program: &Program, inventory: &Arc<I
         },
     };
     let state = &mut *state;
-    if let Some(ended) = &last {
-        if !ended.owed.is_empty() || !matches!(end, "done" | "failed") {
-            let why = match &ended.result {
-                Err(failure) => failure.message.clone(),
-                Ok(_) => format!("{:?}", ended.owed),
-            };
-            state
-                .promises
-                .broken
-                .insert(format!("all is well, and after {LIVES} times of resuming it is {end}: {why}"));
-        }
+    if let Some(ended) = &last
+        && (!ended.owed.is_empty() || !matches!(end, "done" | "failed"))
+    {
+        let why = match &ended.result {
+            Err(failure) => failure.message.clone(),
+            Ok(_) => format!("{:?}", ended.owed),
+        };
+        state.promises.broken.insert(format!("all is well, and after {LIVES} times of resuming it is {end}: {why}"));
     }
     state.promises.look(&state.sites);
     state.promises.end(&state.sites);

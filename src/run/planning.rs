@@ -379,6 +379,8 @@ impl Planning {
             |action| PlannedEffect::new(spot.atom, action, document.kind.to_string(), Some(document.name.to_string()));
         let said = args.get(&document.param).cloned().unwrap_or_default();
         let identity = rehearse::identity(resource, &said)?;
+        // By its own name it is one of its kind, where the library describes that.
+        let of_kind = instance.described(&identity).map(|described| described.name.clone());
         let marker = effect::document::marker(&document.kind, &document.name, &said);
         let mut known =
             Known { args, row: identity.clone(), marker: Some(render::marker_text(&marker)), ..instance.known() };
@@ -408,6 +410,9 @@ impl Planning {
         };
         if action == Action::Create {
             self.note_brought(spot.at);
+            if let Some(of_kind) = of_kind {
+                self.run.plan_name(&of_kind, spot.at, &document.name, Fields::new());
+            }
         }
         copies.push(effect(action));
         Ok(copies)

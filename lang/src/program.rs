@@ -372,6 +372,7 @@ pub enum Builtin {
     Minimal,
     Holds,
     Waves,
+    Spread,
     Now,
     Secret,
     Json,

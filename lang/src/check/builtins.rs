@@ -10,6 +10,7 @@ use crate::program::{Builtin, Expr, ExprKind};
 use crate::span::Span;
 use crate::syntax::ast;
 use crate::types::Type;
+use std::sync::Arc;
 
 /// What is asked of an argument.
 enum Wanted {
@@ -38,7 +39,7 @@ const fn int() -> Wanted {
     Wanted::A(Type::Int)
 }
 
-static FUNCTIONS: [Function; 14] = [
+static FUNCTIONS: [Function; 15] = [
     Function { name: "file", builtin: Builtin::File, params: &[("path", text)], required: 1, result: || Type::File },
     Function { name: "read", builtin: Builtin::Read, params: &[("path", text)], required: 1, result: || Type::String },
     Function {
@@ -89,6 +90,13 @@ static FUNCTIONS: [Function; 14] = [
         params: &[("sites", || Wanted::A(Type::Sites)), ("sizes", || Wanted::Sizes)],
         required: 2,
         result: || Type::list(Type::Sites),
+    },
+    Function {
+        name: "spread",
+        builtin: Builtin::Spread,
+        params: &[("n", int), ("sites", || Wanted::A(Type::Sites)), ("by", text)],
+        required: 2,
+        result: || Type::Table(Arc::new([("share".into(), Type::Int)].into_iter().collect())),
     },
     Function { name: "now", builtin: Builtin::Now, params: &[], required: 0, result: || Type::Duration },
     Function { name: "json", builtin: Builtin::Json, params: &[("text", text)], required: 1, result: || Type::Any },

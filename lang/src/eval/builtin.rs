@@ -3,6 +3,7 @@
 use super::display::text_of;
 use super::expression::{kind_words, words, wrong};
 use super::machine::{Env, too_large, unknown};
+use super::spread::spread;
 use super::{Failure, MOST_ITEMS, MOST_TEXT, Value, codes, compare, from_json, placement};
 use crate::model::SiteSet;
 use crate::program::{Builtin, Expr};
@@ -65,6 +66,11 @@ pub(super) fn call(
             Ok(Value::Bool(formula.holds(&placement::to_sites(&next(), at(1))?)))
         }
         Builtin::Waves => waves(&next(), &next(), at(0), at(1)),
+        Builtin::Spread => {
+            let (n, sites, by) = (integer(next(), at(0))?, placement::to_sites(&next(), at(1))?, next());
+            let by = if by == Value::Null { None } else { Some(string(by, at(2))?) };
+            spread(env, n, &sites, by.as_deref(), expr.span)
+        }
         Builtin::Range => {
             let (a, b) = (next(), next());
             let (from, to) = match b {
@@ -112,6 +118,7 @@ fn name_of(name: Builtin) -> &'static str {
         Builtin::Minimal => "minimal",
         Builtin::Holds => "holds",
         Builtin::Waves => "waves",
+        Builtin::Spread => "spread",
         Builtin::Now => "now",
         Builtin::Secret => "secret",
         Builtin::Json => "json",

@@ -23,6 +23,7 @@ mod placement;
 mod query;
 mod scope;
 mod shape;
+mod spread;
 mod statement;
 mod value;
 

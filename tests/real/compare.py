@@ -4,7 +4,8 @@ site K and to a simulated one, and prints where the answers differ: the
 simulator is only worth what it has in common with the real thing.
 
 CLOUDS is a clouds.yaml that names the simulated site (by default its first
-cloud). What must differ (ids, times, addresses) is replaced by its kind before
+cloud), as a plain user like that of the real site: what `edge sim --clouds`
+writes, with `demo` in the place of `admin`. What must differ (ids, times, addresses) is replaced by its kind before
 the comparison; a difference that is known and harmless is listed, with its
 reason, in compare.yaml. Ends with 1 when there is another."""
 

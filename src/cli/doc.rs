@@ -1,9 +1,10 @@
 //! `edge doc NAME`: the documentation of what is described, from its source: what comes with the program, the `library` of
-//! edge.yaml, and files that are given.
+//! edge.yaml, and files that are given; and of the functions of the language.
 
 use super::arguments::Doc;
 use super::load::Files;
 use super::{Status, Workplace, draw};
+use edge_lang::check::function_docs;
 use edge_lang::library::{Library, OperationKind, Resource, Service};
 use edge_lang::span::Sources;
 
@@ -31,7 +32,7 @@ pub fn doc(workplace: &Workplace, arguments: Doc) -> Status {
     }
 }
 
-/// The page of a service, a resource or an operation; of nothing, the list of services.
+/// The page of a service, a resource, an operation or a function; of nothing, the list of them.
 pub fn text(library: &Library, name: Option<&str>) -> Result<String, String> {
     let Some(name) = name else { return Ok(services(library)) };
     if let Some((resource, operation)) = name.split_once('.') {
@@ -45,6 +46,9 @@ pub fn text(library: &Library, name: Option<&str>) -> Result<String, String> {
             }
         };
     }
+    if let Some(function) = function_docs().find(|f| f.name == name) {
+        return Ok(format!("{}\n\n{}", function.signature, function.doc));
+    }
     if let Some(resource) = library.any_resource(name) {
         return Ok(self::resource(resource));
     }
@@ -56,7 +60,8 @@ pub fn text(library: &Library, name: Option<&str>) -> Result<String, String> {
 }
 
 fn unknown(library: &Library, name: &str) -> String {
-    let known = library.service_names().chain(library.resource_names()).map(|n| &**n);
+    let functions = function_docs().map(|f| f.name);
+    let known = library.service_names().chain(library.resource_names()).map(|n| &**n).chain(functions);
     let hint =
         edge_lang::diagnostic::nearest(name, known).map_or(String::new(), |n| format!("\nhelp: is `{n}` meant?"));
     format!("error: the library has no `{name}`{hint}")
@@ -73,7 +78,8 @@ fn services(library: &Library) -> String {
         let names: Vec<&str> = service.resources.keys().map(|n| &**n).collect();
         out += &format!("    {}\n", names.join(", "));
     }
-    out
+    let functions: Vec<&str> = function_docs().map(|f| f.name).collect();
+    out + &format!("functions of the language\n    {}\n", functions.join(", "))
 }
 
 fn service(service: &Service) -> String {

@@ -197,6 +197,13 @@ fn library() {
     assert!(judge_all(texts) > 5 || std::env::var_os("CASE").is_some());
 }
 
+/// The pages of the functions of the language.
+#[test]
+fn functions() {
+    let texts = edge_lang::check::function_docs().map(|f| (f.name.to_owned(), f.doc.to_owned()));
+    assert!(judge_all(texts) > 10 || std::env::var_os("CASE").is_some());
+}
+
 /// The table of what the library describes is that of the library.
 #[test]
 fn described() {

@@ -10,6 +10,7 @@ use crate::program::{Builtin, Expr, ExprKind};
 use crate::span::Span;
 use crate::syntax::ast;
 use crate::types::Type;
+use std::fmt;
 use std::sync::Arc;
 
 /// What is asked of an argument.
@@ -23,8 +24,21 @@ enum Wanted {
     Sizes,
 }
 
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wanted::A(ty) => ty.fmt(f),
+            Wanted::Countable => f.write_str("table | list | set | record | text"),
+            Wanted::Items => f.write_str("list | set"),
+            Wanted::Sizes => f.write_str("[Int | Percent]"),
+        }
+    }
+}
+
 struct Function {
     name: &'static str,
+    /// The page in `lang/functions/`.
+    doc: &'static str,
     builtin: Builtin,
     params: &'static [(&'static str, fn() -> Wanted)],
     required: usize,
@@ -40,10 +54,25 @@ const fn int() -> Wanted {
 }
 
 static FUNCTIONS: [Function; 15] = [
-    Function { name: "file", builtin: Builtin::File, params: &[("path", text)], required: 1, result: || Type::File },
-    Function { name: "read", builtin: Builtin::Read, params: &[("path", text)], required: 1, result: || Type::String },
+    Function {
+        name: "file",
+        doc: include_str!("../../functions/file.md"),
+        builtin: Builtin::File,
+        params: &[("path", text)],
+        required: 1,
+        result: || Type::File,
+    },
+    Function {
+        name: "read",
+        doc: include_str!("../../functions/read.md"),
+        builtin: Builtin::Read,
+        params: &[("path", text)],
+        required: 1,
+        result: || Type::String,
+    },
     Function {
         name: "secret",
+        doc: include_str!("../../functions/secret.md"),
         builtin: Builtin::Secret,
         params: &[("name", text)],
         required: 1,
@@ -51,6 +80,7 @@ static FUNCTIONS: [Function; 15] = [
     },
     Function {
         name: "empty",
+        doc: include_str!("../../functions/empty.md"),
         builtin: Builtin::Empty,
         params: &[("of", || Wanted::Countable)],
         required: 1,
@@ -58,6 +88,7 @@ static FUNCTIONS: [Function; 15] = [
     },
     Function {
         name: "count",
+        doc: include_str!("../../functions/count.md"),
         builtin: Builtin::Count,
         params: &[("of", || Wanted::Countable)],
         required: 1,
@@ -65,6 +96,7 @@ static FUNCTIONS: [Function; 15] = [
     },
     Function {
         name: "len",
+        doc: include_str!("../../functions/len.md"),
         builtin: Builtin::Len,
         params: &[("of", || Wanted::Countable)],
         required: 1,
@@ -72,6 +104,7 @@ static FUNCTIONS: [Function; 15] = [
     },
     Function {
         name: "minimal",
+        doc: include_str!("../../functions/minimal.md"),
         builtin: Builtin::Minimal,
         params: &[("placement", || Wanted::A(Type::Placement))],
         required: 1,
@@ -79,6 +112,7 @@ static FUNCTIONS: [Function; 15] = [
     },
     Function {
         name: "holds",
+        doc: include_str!("../../functions/holds.md"),
         builtin: Builtin::Holds,
         params: &[("placement", || Wanted::A(Type::Placement)), ("sites", || Wanted::A(Type::Sites))],
         required: 2,
@@ -86,6 +120,7 @@ static FUNCTIONS: [Function; 15] = [
     },
     Function {
         name: "waves",
+        doc: include_str!("../../functions/waves.md"),
         builtin: Builtin::Waves,
         params: &[("sites", || Wanted::A(Type::Sites)), ("sizes", || Wanted::Sizes)],
         required: 2,
@@ -93,15 +128,31 @@ static FUNCTIONS: [Function; 15] = [
     },
     Function {
         name: "spread",
+        doc: include_str!("../../functions/spread.md"),
         builtin: Builtin::Spread,
         params: &[("n", int), ("sites", || Wanted::A(Type::Sites)), ("by", text)],
         required: 2,
         result: || Type::Table(Arc::new([("share".into(), Type::Int)].into_iter().collect())),
     },
-    Function { name: "now", builtin: Builtin::Now, params: &[], required: 0, result: || Type::Duration },
-    Function { name: "json", builtin: Builtin::Json, params: &[("text", text)], required: 1, result: || Type::Any },
+    Function {
+        name: "now",
+        doc: include_str!("../../functions/now.md"),
+        builtin: Builtin::Now,
+        params: &[],
+        required: 0,
+        result: || Type::Duration,
+    },
+    Function {
+        name: "json",
+        doc: include_str!("../../functions/json.md"),
+        builtin: Builtin::Json,
+        params: &[("text", text)],
+        required: 1,
+        result: || Type::Any,
+    },
     Function {
         name: "join",
+        doc: include_str!("../../functions/join.md"),
         builtin: Builtin::Join,
         params: &[("list", || Wanted::Items), ("by", text)],
         required: 1,
@@ -109,6 +160,7 @@ static FUNCTIONS: [Function; 15] = [
     },
     Function {
         name: "split",
+        doc: include_str!("../../functions/split.md"),
         builtin: Builtin::Split,
         params: &[("text", text), ("by", text)],
         required: 1,
@@ -116,6 +168,7 @@ static FUNCTIONS: [Function; 15] = [
     },
     Function {
         name: "range",
+        doc: include_str!("../../functions/range.md"),
         builtin: Builtin::Range,
         params: &[("from", int), ("to", int)],
         required: 1,
@@ -129,6 +182,26 @@ pub(super) fn find(name: &str) -> Option<Builtin> {
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().map(|f| f.name).chain(["copy"])
+}
+
+/// A function of the language, as a reader wants it.
+pub struct FunctionDoc {
+    pub name: &'static str,
+    /// `spread(n: Int, sites: Sites, by: String?) -> [{share: Int}]`
+    pub signature: String,
+    pub doc: &'static str,
+}
+
+pub fn function_docs() -> impl Iterator<Item = FunctionDoc> {
+    FUNCTIONS.iter().map(|function| {
+        let params = function.params.iter().enumerate().map(|(i, (name, wanted))| {
+            let optional = if i < function.required { "" } else { "?" };
+            format!("{name}: {}{optional}", wanted())
+        });
+        let params = params.collect::<Vec<_>>().join(", ");
+        let signature = format!("{}({params}) -> {}", function.name, (function.result)());
+        FunctionDoc { name: function.name, signature, doc: function.doc }
+    })
 }
 
 impl Checker<'_> {

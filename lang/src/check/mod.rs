@@ -29,6 +29,7 @@ mod sites;
 mod statements;
 mod targets;
 
+pub use builtins::{FunctionDoc, function_docs};
 pub use imports::{Imports, NoImports, imports_of};
 pub use session::{Completion, CompletionKind, Session};
 

@@ -3,7 +3,7 @@
 use super::arguments::{Output, Plan};
 use super::load::Workplace;
 use super::run::{Stage, in_runtime, inputs, interruption, make_plan};
-use super::{Status, draw};
+use super::{Status, draw, recorded};
 
 pub fn plan(workplace: Workplace, arguments: Plan) -> Status {
     let loaded = workplace.text(&arguments.text).and_then(|text| workplace.load(text));
@@ -27,7 +27,7 @@ pub fn plan(workplace: Workplace, arguments: Plan) -> Status {
     };
     in_runtime(loaded.places.simulated(), async {
         let world = loaded.places.world(&inventory);
-        let stage = Stage::new(&loaded, world.as_ref(), interruption());
+        let stage = Stage::new(&loaded, world.as_ref(), interruption()).seeing(recorded::seen(&workplace));
         let plan = match make_plan(&loaded, &stage, given).await {
             Ok(plan) => plan,
             Err(status) => return status,

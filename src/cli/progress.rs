@@ -2,7 +2,7 @@
 //! is out of the ordinary; in a log the latter only. Standard output belongs to results.
 
 use crate::run::event::{Event, EventKind, Reader};
-use edge_lang::eval::Key;
+use edge_lang::eval::{Key, duration_text};
 use edge_lang::inventory::Inventory;
 use edge_lang::model::SiteId;
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
@@ -110,6 +110,9 @@ impl Reader for Progress {
             EventKind::Broken { site, why } => self.say(format!("{}: made, but broken: {why}", at(site))),
             EventKind::Silent { site, why } => self.say(format!("{}: no answer: {why}", at(site))),
             EventKind::Unreachable { site, why } => self.say(format!("{}: not reached: {why}", at(site))),
+            EventKind::Remembered { site, age, why } => {
+                self.say(format!("{}: as last seen {} ago: {why}", at(site), duration_text(*age)));
+            }
             EventKind::Found { site } => self.say(format!("{}: it is there", at(site))),
             EventKind::NotFound { site } => self.set(key, *site, "not there".into()),
             EventKind::Fenced { site, how } => self.say(format!("{}: closed by {how}", at(site))),

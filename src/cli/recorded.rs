@@ -4,6 +4,7 @@
 use super::load::{Files, Loaded, Trouble, Workplace};
 use super::run::inputs;
 use crate::run::journal::{Fault, Record, Store, hash};
+use crate::run::seen::Seen;
 use edge_lang::check::check;
 use edge_lang::eval::{Kept, Plain, Value};
 use edge_lang::inventory::Inventory;
@@ -19,6 +20,12 @@ use std::sync::Arc;
 pub fn open(workplace: &Workplace) -> Result<Store, Trouble> {
     let folder = workplace.state_folder()?;
     Store::open(&folder).map_err(|fault| unusable(&folder, &fault))
+}
+
+/// What sites were last seen to have; of simulated ones only where the state is said to be kept.
+pub fn seen(workplace: &Workplace) -> Option<Arc<Seen>> {
+    let folder = workplace.keeps_runs().then(|| workplace.state_folder().ok()).flatten();
+    folder.map(Seen::of)
 }
 
 pub fn unusable(folder: &Path, fault: &Fault) -> Trouble {

@@ -103,7 +103,7 @@ async fn one(
             None => Box::new(Everything),
         };
         let before = past.owed().count();
-        let stage = Stage::new(&loaded, None, stop.clone()).resuming(past);
+        let stage = Stage::new(&loaded, None, stop.clone()).resuming(past).seeing(recorded::seen(workplace));
         let status = drive(&loaded, stage, inputs.clone(), approval, Some(&kept), output(arguments)).await;
         if status != Status::Owed || !arguments.watch || *stop.borrow() {
             return Ok(status);

@@ -14,6 +14,7 @@ use crate::run::guards::{Guarded, Guards};
 use crate::run::journal::{Journal, MemoryJournal, Past};
 use crate::run::live::Live;
 use crate::run::planning::Planning;
+use crate::run::seen::Seen;
 use crate::run::taking::Taken;
 use crate::run::{self, Owed, Setting};
 use crate::sim::World;
@@ -114,6 +115,7 @@ pub struct Stage {
     grace: Duration,
     journal: Option<Arc<dyn Journal>>,
     past: Arc<Past>,
+    seen: Option<Arc<Seen>>,
     taking_back: bool,
 }
 
@@ -184,6 +186,7 @@ impl Stage {
             grace: GRACE,
             journal: None,
             past: Arc::default(),
+            seen: None,
             taking_back: false,
         }
     }
@@ -206,6 +209,12 @@ impl Stage {
         self
     }
 
+    /// Keeps what sites are seen to have, and may read by it.
+    pub fn seeing(mut self, seen: Option<Arc<Seen>>) -> Stage {
+        self.seen = seen;
+        self
+    }
+
     /// What is still being tidied is waited for so long at the end.
     pub fn patient(mut self, grace: Duration) -> Stage {
         self.grace = grace;
@@ -221,6 +230,7 @@ impl Stage {
             events: Events::to(readers),
             journal: self.journal.clone().unwrap_or_else(|| Arc::new(MemoryJournal::default())),
             past: self.past.clone(),
+            seen: self.seen.clone(),
             taking_back: self.taking_back,
             defaults: self.defaults.clone(),
             interrupt: self.interrupt.clone(),
@@ -368,7 +378,7 @@ async fn execute(workplace: &Workplace, loaded: &Loaded, inputs: IndexMap<Name, 
         },
     };
     let world = loaded.places.world(&loaded.checked.inventory);
-    let stage = Stage::new(loaded, world.as_ref(), interruption());
+    let stage = Stage::new(loaded, world.as_ref(), interruption()).seeing(recorded::seen(workplace));
     let plan = if program.changes || how.dry_run {
         match approved(loaded, &stage, &inputs, &how).await {
             Ok(Some(plan)) => Some(plan),

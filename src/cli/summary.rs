@@ -2,7 +2,7 @@
 
 use crate::run::event::{Event, EventKind, Reader};
 use crate::run::{Due, Owed};
-use edge_lang::eval::{Key, sites_text};
+use edge_lang::eval::{Key, duration_text, sites_text};
 use edge_lang::inventory::Inventory;
 use edge_lang::model::{SiteId, SiteSet};
 use indexmap::IndexMap;
@@ -134,6 +134,9 @@ impl Reader for Summary {
             EventKind::Broken { site, why } => self.add(key, *site, format!("made, but broken: {why}")),
             EventKind::Silent { site, why } => self.add(key, *site, format!("no answer ({why})")),
             EventKind::Unreachable { site, why } => self.add(key, *site, format!("not reached ({why})")),
+            EventKind::Remembered { site, age, why } => {
+                self.add(key, *site, format!("as last seen {} ago ({why})", duration_text(*age)));
+            }
             EventKind::PutOff { site, why } => self.add(key, *site, format!("not sent: {why}")),
             EventKind::NotFound { site } => self.add(key, *site, "looked: nothing there".into()),
             EventKind::Fenced { site, how } => self.add(key, *site, format!("closed by {how}")),

@@ -4,6 +4,7 @@ use edge_lang::eval::Key;
 use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::span::Span;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -50,6 +51,12 @@ pub enum EventKind {
     },
     Unreachable {
         site: SiteId,
+        why: String,
+    },
+    /// A read goes by what was last seen of it.
+    Remembered {
+        site: SiteId,
+        age: Duration,
         why: String,
     },
     Found {

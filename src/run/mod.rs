@@ -35,6 +35,7 @@ mod remove;
 mod replay;
 mod resolve;
 mod rows;
+pub mod seen;
 pub mod taking;
 pub mod trouble;
 mod upload;
@@ -90,6 +91,8 @@ pub struct Run {
     pub journal: Arc<dyn Journal>,
     /// What an earlier runner of it left.
     pub past: Arc<Past>,
+    /// What sites were last seen to have, where that is kept.
+    pub seen: Option<Arc<seen::Seen>>,
     /// What the inventory says where the program says nothing.
     pub defaults: Policy,
     copies: copies::Copies,
@@ -144,6 +147,7 @@ pub struct Setting {
     pub events: Events,
     pub journal: Arc<dyn Journal>,
     pub past: Arc<Past>,
+    pub seen: Option<Arc<seen::Seen>>,
     pub defaults: Policy,
     /// All of it is taken back, and nothing begun.
     pub taking_back: bool,
@@ -153,8 +157,19 @@ pub struct Setting {
 
 impl Run {
     pub fn new(setting: Setting) -> Arc<Run> {
-        let Setting { name, library, inventory, sessions, events, journal, past, defaults, taking_back, interrupt } =
-            setting;
+        let Setting {
+            name,
+            library,
+            inventory,
+            sessions,
+            events,
+            journal,
+            past,
+            seen,
+            defaults,
+            taking_back,
+            interrupt,
+        } = setting;
         Arc::new(Run {
             name,
             library,
@@ -163,6 +178,7 @@ impl Run {
             events,
             journal,
             past,
+            seen,
             defaults,
             copies: copies::Copies::default(),
             planned: Mutex::default(),

@@ -506,6 +506,9 @@ impl Host for Planning {
                 }
                 let value = read::perform(&self.run, &step).await?;
                 self.plan().step(&step, Vec::new(), &self.run.inventory);
+                if let Some(told) = read::told_old(&self.run, &step, &value) {
+                    self.plan().note(&told, step.span, &step.place);
+                }
                 return Ok(value);
             }
             self.look(step).await

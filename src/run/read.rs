@@ -7,6 +7,7 @@ use super::event::EventKind;
 use super::instance::Instance;
 use super::live::{any_resource, times, title};
 use super::resolve::{self, Spot};
+use super::seen::{Remembered, listing};
 use super::trouble::{Kind, Trouble, code_of};
 use super::{Run, Who, codes, rows};
 use edge_lang::eval::{self, Failure, Step, Table, Unreachable, Value, from_json};
@@ -18,10 +19,17 @@ use edge_lang::types::Type;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a site answers.
 enum Found {
     Rows(Vec<Row>),
+    /// What was last seen, and why nothing newer is.
+    Old {
+        rows: Vec<Row>,
+        age: Duration,
+        why: String,
+    },
     Value(Json),
 }
 
@@ -44,6 +52,10 @@ pub async fn perform(run: &Arc<Run>, step: &Step) -> Result<Value, Failure> {
         let all = abreast(sites.iter().map(|s| ask(run, step, *s, subjects.get(s))).collect(), abreast::of(step)).await;
         sites.into_iter().zip(all).collect()
     };
+    let answers = match stale(step) {
+        true => remembered(run, step, answers),
+        false => answers,
+    };
     let result = collect(run, step, &title, answers);
     run.events.emit(
         Some(&step.key),
@@ -53,6 +65,42 @@ pub async fn perform(run: &Arc<Run>, step: &Step) -> Result<Value, Failure> {
         },
     );
     result
+}
+
+/// Whether rows of an earlier listing do: its rows are records then, with their age.
+fn stale(step: &Step) -> bool {
+    &*step.operation == "list" && matches!(step.result.present(), Type::Table(_))
+}
+
+/// Where a site does not answer, what was last seen of it. Where the first answer counts, none is needed after it.
+fn remembered(run: &Run, step: &Step, answers: Answers) -> Answers {
+    if step.policy.unreachable != Some(Unreachable::Stale) {
+        return answers;
+    }
+    let mut enough = step.single && answers.iter().any(|(_, answer)| answer.is_ok());
+    let recall = |(site, answer): (SiteId, Result<Found, Trouble>)| match answer {
+        Err(trouble) if trouble.kind != Kind::Refused && !enough => {
+            let at = run.inventory.instance(site, &step.service).unwrap_or(site);
+            let last = listing(run, step, site, at).and_then(|listing| run.seen.as_ref()?.last(&listing));
+            let Some(Remembered { rows, age }) = last else { return (site, Err(trouble)) };
+            enough = step.single;
+            let why = trouble.message.clone();
+            run.events.emit(Some(&step.key), EventKind::Remembered { site, age, why });
+            (site, Ok(Found::Old { rows, age, why: trouble.message }))
+        }
+        answer => (site, answer),
+    };
+    answers.into_iter().map(recall).collect()
+}
+
+/// Of a listing that goes by what was last seen, in words.
+pub fn told_old(run: &Run, step: &Step, value: &Value) -> Option<String> {
+    let Value::Table(table) = value else { return None };
+    let asked = step.policy.unreachable == Some(Unreachable::Stale) && !table.unknown.is_empty();
+    let at = |(site, why): (&SiteId, &Arc<str>)| format!("{}: {why}", run.inventory.name(*site));
+    asked.then(|| {
+        format!("{}, {}", title(step, &run.inventory), table.unknown.iter().map(at).collect::<Vec<_>>().join("; "))
+    })
 }
 
 type Answers = Vec<(SiteId, Result<Found, Trouble>)>;
@@ -85,7 +133,13 @@ async fn ask(run: &Arc<Run>, step: &Step, atom: SiteId, subject: Option<&Row>) -
         "list" => {
             let params: &[Param] = resource.list.as_ref().map_or(&[], |l| &l.params);
             let args = arguments(spot, params).await?;
-            Ok(Found::Rows(instance.list(resource, args).await?))
+            let rows = instance.list(resource, args).await?;
+            if let Some(seen) = &run.seen
+                && let Some(listing) = listing(run, step, atom, at)
+            {
+                seen.note(&listing, &rows, resource);
+            }
+            Ok(Found::Rows(rows))
         }
         "show" => {
             let found = match subject {
@@ -158,13 +212,21 @@ async fn answer(
 fn collect(run: &Run, step: &Step, title: &str, answers: Answers) -> Result<Value, Failure> {
     let asked: SiteSet = answers.iter().map(|(s, _)| *s).collect();
     let (mut found, mut values, mut unknown) = (Vec::new(), Vec::new(), BTreeMap::new());
-    let mut answered = SiteSet::new();
+    let (mut answered, mut ages) = (SiteSet::new(), HashMap::new());
     let mut troubles = Vec::new();
     for (site, answer) in answers {
         match answer {
             Ok(Found::Rows(rows)) => {
                 answered.insert(site);
                 found.extend(rows.into_iter().map(|r| (site, r)));
+            }
+            Ok(Found::Old { rows, age, why }) => {
+                answered.insert(site);
+                found.extend(rows.into_iter().map(|r| (site, r)));
+                // It stays unknown what is there now.
+                let why = format!("{why}; what is shown of it was seen {} ago", eval::duration_text(age));
+                unknown.insert(site, why.into());
+                ages.insert(site, age);
             }
             Ok(Found::Value(value)) => {
                 answered.insert(site);
@@ -198,6 +260,9 @@ fn collect(run: &Run, step: &Step, title: &str, answers: Answers) -> Result<Valu
                 true => rows::table(resource, found.into_iter(), asked),
                 false => values_table(values, asked),
             };
+            if stale(step) {
+                table = rows::aged(table, &ages);
+            }
             table.unknown = unknown;
             Ok(Value::Table(Arc::new(table)))
         }
@@ -234,6 +299,12 @@ fn unanswered(step: &Step, title: &str, troubles: Vec<(SiteId, Trouble)>, refuse
     if refused {
         return failure;
     }
+    let failure = match step.policy.unreachable {
+        Some(Unreachable::Stale) => {
+            failure.help("nothing was ever seen of it under this account, so there is nothing old to show")
+        }
+        _ => failure,
+    };
     failure.help("`with { unreachable: skip }` reads what can be read; `.unknown` then lists the others")
 }
 

@@ -17,6 +17,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a step is about, in layers: at most one thing per site in each. One empty layer where it is about nothing that
 /// is there yet; none where there is nothing to do.
@@ -246,6 +247,20 @@ pub fn table(resource: &Resource, rows: impl Iterator<Item = (SiteId, Row)>, ask
         })
         .collect();
     Table { resource: Some(resource.name.clone()), columns, rows, asked, ..Table::default() }
+}
+
+/// Rows that are no resources, with how long ago each was seen: no time, where its site answered.
+pub fn aged(table: Table, ages: &HashMap<SiteId, Duration>) -> Table {
+    let own: Vec<usize> = (0..table.columns.len()).filter(|i| !matches!(&*table.columns[*i], "id" | "age")).collect();
+    let named = own.iter().map(|i| table.columns[*i].clone());
+    let columns = named.chain(["id".into(), "age".into()]).collect();
+    let row = |row: eval::Row| {
+        let age = row.site.and_then(|site| ages.get(&site)).copied().unwrap_or_default();
+        let id = row.id.map_or(Value::Null, Value::String);
+        let values = own.iter().map(|i| row.values[*i].clone()).chain([id, Value::Duration(age)]).collect();
+        eval::Row { id: None, values, ..row }
+    };
+    Table { columns, rows: table.rows.into_iter().map(row).collect(), resource: None, ..table }
 }
 
 #[cfg(test)]

@@ -94,5 +94,6 @@ crate::codes! {
     NOT_IN_GROUP = "E0291" Error "a column that differs within a group";
     AGGREGATE_OUTSIDE = "E0292" Error "an aggregate outside `select`";
     DISTRUST = "E0294" Error "a site that does not know the person";
+    STALE = "E0295" Error "old rows where the present is wanted";
     TOO_LARGE = "E0293" Error "an expression or a type that is too large";
 }

@@ -16,8 +16,12 @@ use std::sync::Arc;
 /// What a block of a service can say; `at` only there, the others also in `with { ... }`.
 pub(super) const POLICY: [&str; 7] = ["at", "prefer", "timeout", "unreachable", "tenant", "overlap", "parallel"];
 pub(super) const PREFERENCES: [&str; 4] = ["written", "inventory", "latency", "most_free_vcpus"];
-const UNREACHABLE: [(&str, Unreachable); 3] =
-    [("fail", Unreachable::Fail), ("defer", Unreachable::Defer), ("skip", Unreachable::Skip)];
+const UNREACHABLE: [(&str, Unreachable); 4] = [
+    ("fail", Unreachable::Fail),
+    ("defer", Unreachable::Defer),
+    ("skip", Unreachable::Skip),
+    ("stale", Unreachable::Stale),
+];
 
 /// A scope that says nothing, after a mistake; it is open, so that nothing is missed in it.
 pub(super) fn nothing(span: Span) -> (Expr, Arc<KnownScope>) {
@@ -62,7 +66,7 @@ impl Checker<'_> {
                     // Said; the rules about places have nothing to add.
                     (place.placement, place.form) = (None, Default::default());
                 }
-                let unreachable = policy.unreachable;
+                let unreachable = self.of_scope(&policy, span);
                 let entry = EntryExpr { at: Some(converted(typed, &Type::Placement).expr), policy, span };
                 let known = KnownScope {
                     everywhere: Some(KnownEntry { place: Some(place), unreachable }),
@@ -200,7 +204,7 @@ impl Checker<'_> {
             }
         }
         let Some((expr, place)) = self.placement(of, false) else { return empty(value.span) };
-        let unreachable = policy.unreachable;
+        let unreachable = self.of_scope(&policy, value.span);
         let entry = EntryExpr { at: Some(expr), policy, span: value.span };
         (entry, KnownEntry { place: Some(place), unreachable })
     }
@@ -208,7 +212,7 @@ impl Checker<'_> {
     fn block_entry(&mut self, value: &ast::Expr) -> (EntryExpr, KnownEntry) {
         let (at, policy) = self.policy_items(value, true);
         let place = at.as_ref().map(|(_, place)| place.clone());
-        let unreachable = policy.unreachable;
+        let unreachable = self.of_scope(&policy, value.span);
         let entry = EntryExpr { at: at.map(|(expr, _)| expr), policy, span: value.span };
         (entry, KnownEntry { place, unreachable })
     }
@@ -264,6 +268,19 @@ impl Checker<'_> {
             d = d.help(format!("drop the quotes: `{bare}`"));
         }
         self.report(d);
+    }
+
+    /// What the policy of a scope says of silent sites. Not that old rows will do: it changes what a listing is, so each
+    /// listing says it for itself.
+    fn of_scope(&mut self, policy: &PolicyExpr, span: Span) -> Option<Unreachable> {
+        if policy.unreachable == Some(Unreachable::Stale) {
+            self.report(
+                Diagnostic::new(&codes::STALE, span, "`unreachable: stale` is said by each listing, not by a scope")
+                    .help("write it behind the listing: `server.list() @ Zone1 with { unreachable: stale }`"),
+            );
+            return None;
+        }
+        policy.unreachable
     }
 
     pub(super) fn policy_braces(&mut self, with: &ast::Expr) -> PolicyExpr {

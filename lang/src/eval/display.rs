@@ -155,7 +155,8 @@ fn scope_text(scope: &Scope, inventory: &Inventory) -> String {
     format!("{{ {} }}", parts.join(", "))
 }
 
-pub(super) fn duration_text(time: Duration) -> String {
+/// In its largest units: `90s` is `1min 30s`.
+pub fn duration_text(time: Duration) -> String {
     let ms = time.as_millis();
     let units: [(u128, &str); 5] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s"), (1, "ms")];
     for (size, unit) in units {

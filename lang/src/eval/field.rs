@@ -120,7 +120,8 @@ fn table_field(env: &Env<'_>, table: &Table, name: &Name, span: Span) -> Result<
         false => table.rows.iter().filter(|row| row.pending).filter_map(|row| row.site).collect(),
     };
     match &**name {
-        "present" => Ok(Value::Sites(table.present().difference(&owed))),
+        // Rows as they were last seen do not say what is there now.
+        "present" => Ok(Value::Sites(table.present().difference(&owed).difference(&table.unknown_sites()))),
         "absent" => Ok(Value::Sites(table.absent())),
         "unknown" => Ok(Value::Sites(table.unknown_sites().union(&owed))),
         "sites" => Ok(Value::Sites(table.asked.union(&table.present()))),

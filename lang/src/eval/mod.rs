@@ -30,7 +30,7 @@ mod value;
 pub(crate) use compare::like;
 pub use compare::{has_secret, unsettled};
 pub(crate) use display::{argument_text, bytes_text, harmless};
-pub use display::{display, display_table, sites_text};
+pub use display::{display, display_table, duration_text, sites_text};
 pub use failure::*;
 pub use host::*;
 pub use input::input_from_text;

@@ -199,4 +199,6 @@ pub enum Unreachable {
     Fail,
     Defer,
     Skip,
+    /// Of a listing: rows as they were last seen stand in for those of a site that does not answer.
+    Stale,
 }

@@ -72,11 +72,25 @@ pub fn hide(fields: &Fields, resource: Option<&Resource>) -> Fields {
     fields.iter().filter_map(kept).collect()
 }
 
+/// Null stands where `hide` left that there was a secret.
+pub fn forget_secrets(value: &mut Json) {
+    match value {
+        Json::Object(members) if members.len() == 1 && members.get("secret").is_some_and(|s| s == NOT_KEPT) => {
+            *value = Json::Null;
+        }
+        Json::Object(members) => members.values_mut().for_each(forget_secrets),
+        Json::Array(items) => items.iter_mut().for_each(forget_secrets),
+        _ => {}
+    }
+}
+
+const NOT_KEPT: &str = "not kept";
+
 /// A value without the secrets that its type says.
 pub fn hidden(value: &Json, ty: &Type) -> Json {
     match (ty.present(), value) {
         (_, Json::Null) => Json::Null,
-        (Type::Secret, _) => json!({ "secret": "not kept" }),
+        (Type::Secret, _) => json!({ "secret": NOT_KEPT }),
         (Type::List(of), Json::Array(items)) => items.iter().map(|item| hidden(item, of)).collect(),
         (Type::Record(fields), Json::Object(members)) => {
             let member = |(name, value): (&String, &Json)| match fields.get(name.as_str()) {

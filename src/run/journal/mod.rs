@@ -14,9 +14,10 @@ mod store;
 
 pub use disk::{DiskJournal, Pace};
 pub use driver::Driver;
-pub use memory::{Known, Memory, hidden, hide};
+pub use memory::{Known, Memory, forget_secrets, hidden, hide};
 pub use past::{Past, Pursued};
 pub use store::{Fault, Kept as KeptRun, Record, Store, hash};
+pub(super) use store::{private_file, private_folder};
 
 use edge_lang::eval::{Kept, Key};
 use edge_lang::model::{Belief, Mark, Observation, Placement, Rules, SiteId, SiteSet};

@@ -310,7 +310,7 @@ fn forget_old(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(gone)
 }
 
-fn private_folder(folder: &Path) -> Result<(), Fault> {
+pub(in crate::run) fn private_folder(folder: &Path) -> Result<(), Fault> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -322,7 +322,7 @@ fn private_folder(folder: &Path) -> Result<(), Fault> {
 }
 
 /// Whether it was made now.
-fn private_file(file: &Path) -> Result<bool, Fault> {
+pub(in crate::run) fn private_file(file: &Path) -> Result<bool, Fault> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

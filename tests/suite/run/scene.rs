@@ -8,6 +8,7 @@ use edge::config::Environment;
 use edge::run::approval::{Approval, Everything};
 use edge::run::event::{Event, EventKind, Reader};
 use edge::run::journal::{Entry, Journal, MemoryJournal, Past};
+use edge::run::seen::Seen;
 use edge::run::trouble::Trouble;
 use edge::sim::World;
 use edge_lang::eval::{Failure, Step, display};
@@ -42,6 +43,8 @@ pub struct Directions {
     crashes: Vec<usize>,
     /// `#> resume 600s`: so long after its end, and healed, the run is resumed.
     resume: Option<Duration>,
+    /// `#> seen`: what sites are seen to have is kept, as beside a journal.
+    seen: bool,
     /// `#> undo`: at last it is taken back.
     undo: bool,
     /// `#> after 30s FAULT`: a fault (YAML) injected so long after the start of the run.
@@ -66,6 +69,7 @@ impl Directions {
                 "heal" => all.heal = true,
                 "crash" => all.crashes = rest.split(' ').map(|n| n.parse().expect("a number of entries")).collect(),
                 "resume" => all.resume = Some(seconds(rest)),
+                "seen" => all.seen = true,
                 "undo" => all.undo = true,
                 "after" => {
                     let (time, fault) = rest.split_once(' ').expect("TIME FAULT");
@@ -132,11 +136,13 @@ impl Scene {
         }
         in_runtime(true, async {
             let world = self.loaded.places.world(&checked.inventory).expect("simulated sites");
+            let folder = directions.seen.then(|| tempfile::tempdir().expect("a folder"));
+            let seen = folder.as_ref().map(|folder| Seen::of(folder.path().into()));
             for time in 0..=usize::from(directions.again) {
                 if time > 0 {
                     out += "\n---- again ----\n";
                 }
-                self.once(&world, directions, &format!("run{time}"), &mut out).await;
+                self.once(&world, directions, &format!("run{time}"), seen.clone(), &mut out).await;
             }
         });
         let text = masked(&out.replace(&*support::root().to_string_lossy(), "ROOT"));
@@ -146,14 +152,21 @@ impl Scene {
         text
     }
 
-    async fn once(&self, world: &World, directions: &Directions, name: &str, out: &mut String) {
+    async fn once(
+        &self,
+        world: &World,
+        directions: &Directions,
+        name: &str,
+        seen: Option<Arc<Seen>>,
+        out: &mut String,
+    ) {
         let Loaded { sources, checked, .. } = &self.loaded;
         let program = &checked.program;
         let inventory = &checked.inventory;
         let before = Snapshot::of(world);
         world.forget_requests();
         let (stop, interrupt) = watch::channel(false);
-        let stage = Stage::new(&self.loaded, Some(world), interrupt).named(name);
+        let stage = Stage::new(&self.loaded, Some(world), interrupt).named(name).seeing(seen);
         let vars = inputs(program, inventory, &directions.vars).expect("inputs");
         let say = |out: &mut String, failure: &Failure| {
             let said = support::diagnostics(sources, &failure.diagnostics(inventory));

@@ -9,7 +9,7 @@ use super::placements::positive_sites;
 use super::targets::{Target, site_expr};
 use super::{Checker, Usage, codes, listed, name};
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::eval::StepKind;
+use crate::eval::{StepKind, Unreachable};
 use crate::library::{Operation, OperationKind, Resource};
 use crate::model::Placement;
 use crate::program::{self, Expr, ExprKind, PolicyExpr};
@@ -247,6 +247,10 @@ impl Checker<'_> {
             (None, false) => usage != Usage::Dropped,
         };
         let (ty, known) = result_of(of, op, single, tails.if_any, place.as_ref());
+        let ty = match tails.policy.unreachable {
+            Some(Unreachable::Stale) => self.stale_rows(of, op, ty, span),
+            _ => ty,
+        };
         let per_site = given.per_site;
         let since = op.params.iter().filter(|p| given.args.contains_key(&p.name)).filter_map(|p| p.since).max();
         let operation = program::Operation {
@@ -273,6 +277,23 @@ impl Checker<'_> {
         };
         self.state.changes |= operation.kind != StepKind::Read;
         Typed { expr: Expr { kind: ExprKind::Operation(Arc::new(operation)), ty, span }, known }
+    }
+
+    /// What a listing gives whose rows may be old: records with their age. They are no resources, so nothing can be done
+    /// to what may be gone, or be another by now.
+    fn stale_rows(&mut self, of: &Resource, op: &Operation, ty: Type, span: Span) -> Type {
+        if !matches!(op.result, Type::Table(_)) {
+            let message = format!("`{}.{}` is no listing, and only a listing may be old", of.name, op.name);
+            self.report(
+                Diagnostic::new(&codes::STALE, span, message)
+                    .help(format!("`{}.list() ... with {{ unreachable: stale }}` gives rows with their age", of.name)),
+            );
+            return ty;
+        }
+        let mut columns = (*self.places.columns(self.library, &of.name)).clone();
+        columns.insert(name("id"), Type::String);
+        columns.insert(name("age"), Type::Duration);
+        Type::Table(Arc::new(columns))
     }
 
     /// The services that may say where a document goes, beside the operation's own.

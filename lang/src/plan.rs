@@ -75,6 +75,9 @@ pub struct PlannedStep {
     pub unknown: Vec<String>,
     /// What happens at each site, in order; bridges before the effects that need them.
     pub effects: Vec<PlannedEffect>,
+    /// From where what is needed may be copied, at the sites that are not among the effects: those of further outcomes.
+    #[serde(default, skip_serializing_if = "SiteSet::is_empty")]
+    pub brings: SiteSet,
 }
 
 /// What happens to one resource at one site, as the host found when it looked.
@@ -90,6 +93,9 @@ pub struct PlannedEffect {
     pub account: Option<String>,
     /// Only if an outcome that is preferred fails.
     pub fallback: bool,
+    /// From where what it needs may be copied, where nobody has looked yet what is there.
+    #[serde(default, skip_serializing_if = "SiteSet::is_empty")]
+    pub brings: SiteSet,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,7 +171,16 @@ const MOST_OUTCOMES: usize = 3;
 
 impl PlannedEffect {
     pub fn new(site: SiteId, action: Action, resource: impl Into<String>, name: Option<String>) -> PlannedEffect {
-        PlannedEffect { site, action, resource: resource.into(), name, id: None, account: None, fallback: false }
+        PlannedEffect {
+            site,
+            action,
+            resource: resource.into(),
+            name,
+            id: None,
+            account: None,
+            fallback: false,
+            brings: SiteSet::new(),
+        }
     }
 
     pub fn id(mut self, id: impl Into<String>) -> PlannedEffect {
@@ -175,6 +190,12 @@ impl PlannedEffect {
 
     pub fn account(mut self, account: impl Into<String>) -> PlannedEffect {
         self.account = Some(account.into());
+        self
+    }
+
+    /// What it needs may be copied from there: known when the site is looked at.
+    pub fn brings(mut self, from: SiteSet) -> PlannedEffect {
+        self.brings = from;
         self
     }
 
@@ -257,6 +278,7 @@ impl PlannedStep {
             later: None,
             unknown,
             effects: Vec::new(),
+            brings: SiteSet::new(),
         }
     }
 
@@ -296,7 +318,11 @@ impl Plan {
 
     /// A step, and what the host found it would do.
     pub fn step(&mut self, step: &Step, effects: Vec<PlannedEffect>, inventory: &Inventory) {
-        let mut planned = PlannedStep::of(step, inventory);
+        self.looked_at(step, PlannedStep::of(step, inventory), effects);
+    }
+
+    /// The same of a step that somebody has already put into words.
+    pub fn looked_at(&mut self, step: &Step, mut planned: PlannedStep, effects: Vec<PlannedEffect>) {
         // The host knows what `prefer` chose.
         let aimed: SiteSet = effects.iter().filter(|e| !e.fallback && e.action.changes()).map(|e| e.site).collect();
         if step.placement.holds(&aimed) {

@@ -20,7 +20,7 @@ use crate::run::{self, Owed, Setting};
 use crate::sim::World;
 use edge_lang::eval::{self, Failure, FailureKind, Value, input_from_text};
 use edge_lang::inventory::Inventory;
-use edge_lang::plan::Plan;
+use edge_lang::plan::{Action, Plan};
 use edge_lang::program::Program;
 use edge_lang::types::Name;
 use indexmap::IndexMap;
@@ -521,6 +521,10 @@ impl Asks {
 pub fn covered(plan: Plan, ask: Option<Ask>, inventory: Arc<Inventory>) -> Box<dyn Approval> {
     let describe = Box::new(move |step: &eval::Step, effect: &edge_lang::plan::PlannedEffect| {
         let name = effect.name.as_deref().map_or(String::new(), |n| format!(" {n:?}"));
+        if let Action::Copy { from, .. } = effect.action {
+            let (from, to) = (inventory.name(from), inventory.name(effect.site));
+            return format!("copy {}{name} from {from} to {to}", effect.resource);
+        }
         format!("{}.{}{name} at {}", effect.resource, step.operation, inventory.name(effect.site))
     });
     Box::new(ByPlan { plan, ask, describe, asking: tokio::sync::Mutex::new(()) })

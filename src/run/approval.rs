@@ -3,7 +3,8 @@
 use super::codes;
 use super::trouble::Trouble;
 use edge_lang::eval::Step;
-use edge_lang::plan::{Beyond, Plan, PlannedEffect};
+use edge_lang::model::SiteSet;
+use edge_lang::plan::{Action, Beyond, Plan, PlannedEffect};
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
 
@@ -36,7 +37,14 @@ impl Approval for ByPlan {
                 Err(beyond) => beyond,
             };
             // Of a placement with more outcomes than a plan lists, the formula was shown, and so every site of it.
-            let listed_in_part = self.plan.steps().any(|(_, s)| s.key == step.key && s.more && s.later.is_none());
+            let shown = |action: &Action, more_from: &SiteSet| match action {
+                Action::Copy { from, .. } => more_from.contains(*from),
+                _ => true,
+            };
+            let listed_in_part = self
+                .plan
+                .steps()
+                .any(|(_, s)| s.key == step.key && s.more && s.later.is_none() && shown(&effect.action, &s.brings));
             if beyond == Beyond::Site && listed_in_part && step.placement.sites().contains(effect.site) {
                 return Ok(());
             }

@@ -5,10 +5,10 @@ use super::approval::Approval;
 use super::codes;
 use super::trouble::Trouble;
 use crate::config;
-use edge_lang::eval::{Key, Step};
+use edge_lang::eval::{Key, Step, StepKind};
 use edge_lang::inventory::Inventory;
 use edge_lang::model::SiteId;
-use edge_lang::plan::PlannedEffect;
+use edge_lang::plan::{Action, PlannedEffect};
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -50,6 +50,14 @@ impl Guards {
         Ok(())
     }
 
+    /// Whether an effect of the step may be sent: what it brings along is no operation of its own.
+    fn admit(&self, step: &Step, effect: &PlannedEffect, inventory: &Inventory) -> Result<(), Trouble> {
+        match effect.action {
+            Action::Copy { .. } if step.kind != StepKind::Copy => self.check(step, effect.site, inventory),
+            _ => self.count(step, effect, inventory),
+        }
+    }
+
     /// Counts one more of the operation against the site's limits.
     pub fn count(&self, step: &Step, effect: &PlannedEffect, inventory: &Inventory) -> Result<(), Trouble> {
         let site = effect.site;
@@ -83,7 +91,7 @@ pub struct Guarded {
 impl Approval for Guarded {
     fn effect<'a>(&'a self, step: &'a Step, effect: &'a PlannedEffect) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
-            self.guards.count(step, effect, &self.inventory)?;
+            self.guards.admit(step, effect, &self.inventory)?;
             self.then.effect(step, effect).await
         })
     }

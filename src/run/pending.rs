@@ -60,9 +60,10 @@ fn made<'a>(run: &'a Run, step: &Step, name: &str) -> Option<&'a Resource> {
 }
 
 fn known_fields(step: &Step, site: SiteId, resource: Option<&Resource>) -> IndexMap<Name, Value> {
-    let creates = matches!(step.kind, StepKind::Change | StepKind::Ensure) && step.subject.is_none();
+    let about = step.subject.is_some() && resource.is_none_or(|r| r.name == step.resource);
+    let creates = matches!(step.kind, StepKind::Change | StepKind::Ensure) && !about;
     let mut known = IndexMap::new();
-    if let Some(subject) = &step.subject
+    if let Some(subject) = step.subject.as_ref().filter(|_| about)
         && let Some(Value::Handle(handle)) = step.arguments.get(subject)
         && let Some(name) = handle.fields.get("name")
     {

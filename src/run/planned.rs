@@ -1,10 +1,20 @@
 //! What the sites' answers mean for a plan.
 
-use edge_lang::library::Resource;
+use edge_lang::eval::Step;
+use edge_lang::library::{Op, Resource};
 use edge_lang::library::render::Difference;
-use edge_lang::plan::FieldChange;
+use edge_lang::plan::{Action, FieldChange};
 use edge_lang::types::Type;
 use serde_json::Value as Json;
+
+/// What an operation is, told in a plan and put to approval in the same words: what makes a thing out of another one is an
+/// operation on that one.
+pub fn action(step: &Step, op: &Op, resource: &Resource) -> Action {
+    match step.subject.is_none() && op.creates(&resource.name).is_some() {
+        true => Action::Create,
+        false => Action::Act { operation: op.name.to_string(), last: op.is_final() },
+    }
+}
 
 /// A secret, or something with secrets in it.
 pub fn holds_secrets(ty: &Type) -> bool {

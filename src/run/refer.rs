@@ -4,9 +4,11 @@
 use super::instance::Instance;
 use super::resolve::{self, Argument, Copy, Spot};
 use super::trouble::{Kind, Trouble};
+use super::{rehearse, rows};
 use edge_lang::eval::Step;
 use edge_lang::library::render::{self, Scope as Known};
 use edge_lang::library::{BodyTemplate, Instruction, Kind as OfKind, Op, Resource};
+use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::types::Name;
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -19,6 +21,13 @@ struct Reference {
     optional: bool,
 }
 
+/// What is referred to, and not at the site.
+pub enum Missing {
+    Copy(Copy),
+    /// In a plan: it will be at one of these sites.
+    Later(SiteSet),
+}
+
 /// What has to be copied to the site, and under which step: of the same namespace as what refers to it.
 pub async fn missing(
     spot: Spot<'_>,
@@ -26,7 +35,7 @@ pub async fn missing(
     resource: &Resource,
     op: &Op,
     known: &Known,
-) -> Result<Vec<(Step, Copy)>, Trouble> {
+) -> Result<Vec<(Step, Missing)>, Trouble> {
     let referring = match resource.kind {
         Some(OfKind::Any) => instance.described(&known.row),
         _ => Some(resource),
@@ -35,13 +44,11 @@ pub async fn missing(
         return Ok(Vec::new());
     };
     let Some(body) = body(op, known)? else { return Ok(Vec::new()) };
-    let mut copies = Vec::new();
+    let mut all = Vec::new();
     for (name, path) in &bridge.refers_to {
         let Some(described) = spot.run.library.resource(&resource.stack, name) else { continue };
-        let Some(sources) = spot.step.dependencies.get(&described.service) else { continue };
-        let from: Vec<_> =
-            sources.sites().iter().filter_map(|s| spot.run.inventory.instance(s, &described.service)).collect();
-        if from.contains(&spot.at) || from.is_empty() {
+        let from = elsewhere(spot, &described.service);
+        if from.is_empty() {
             continue;
         }
         let Some(inside) = path.iter().try_fold(&body, |found, key| found.get(key)) else { continue };
@@ -50,12 +57,44 @@ pub async fn missing(
         let step = of_namespace(spot.step, &known.row);
         let spot = Spot { step: &step, ..spot };
         for reference in references {
-            if let Some(copy) = bring(spot, described, &reference, &from).await? {
-                copies.push((step.clone(), copy));
+            if let Some(missing) = bring(spot, described, &reference, &from).await? {
+                all.push((step.clone(), missing));
             }
         }
     }
-    Ok(copies)
+    Ok(all)
+}
+
+/// From where what the step refers to may have to be copied to the site, as the scope says: nobody is asked.
+pub fn origins(spot: Spot<'_>, resource: &Resource) -> SiteSet {
+    let described = spot.run.library.clone();
+    let referring = match (&resource.kind, &spot.step.document) {
+        (Some(OfKind::Any), Some(document)) => {
+            let said =
+                spot.step.arguments_at(spot.atom).get(&document.param).map(|v| rows::wire(v, &spot.run.inventory));
+            let row = said.and_then(|said| rehearse::identity(resource, &said).ok()).unwrap_or_default();
+            let text = |name: &str| row.get(name).and_then(Json::as_str).unwrap_or_default().to_string();
+            described.described_kind(&resource.stack, &text("api"), &text("kind"))
+        }
+        _ => Some(resource),
+    };
+    let mut all = SiteSet::new();
+    for (name, _) in referring.and_then(|r| r.bridge.as_ref()).iter().flat_map(|b| &b.refers_to) {
+        if let Some(described) = described.resource(&resource.stack, name).filter(|r| r.bridge.is_some()) {
+            all.extend(elsewhere(spot, &described.service));
+        }
+    }
+    all
+}
+
+/// The sites at which the scope says that a service is, where that is not the site of the operation.
+fn elsewhere(spot: Spot<'_>, service: &str) -> Vec<SiteId> {
+    let Some(sources) = spot.step.dependencies.get(service) else { return Vec::new() };
+    let from: Vec<_> = sources.sites().iter().filter_map(|s| spot.run.inventory.instance(s, service)).collect();
+    match from.contains(&spot.at) {
+        true => Vec::new(),
+        false => from,
+    }
 }
 
 /// What the request will say.
@@ -83,8 +122,8 @@ async fn bring(
     spot: Spot<'_>,
     described: &Resource,
     reference: &Reference,
-    from: &[edge_lang::model::SiteId],
-) -> Result<Option<Copy>, Trouble> {
+    from: &[SiteId],
+) -> Result<Option<Missing>, Trouble> {
     let Reference { resource, name, optional } = reference;
     let inventory = &spot.run.inventory;
     if described.bridge.is_none() {
@@ -94,7 +133,8 @@ async fn bring(
             .help(format!("place `{}` at {at} for this, or do it where the {resource} is", described.service)));
     }
     match resolve::named(spot, &described.service, resource, name).await {
-        Ok(Argument::Copy(copy)) => Ok(Some(copy)),
+        Ok(Argument::Copy(copy)) => Ok(Some(Missing::Copy(copy))),
+        Ok(Argument::Later(_, from)) => Ok(Some(Missing::Later(from))),
         Ok(_) => Ok(None),
         Err(trouble) if *optional && trouble.kind == Kind::Refused => Ok(None),
         Err(trouble) => Err(trouble),

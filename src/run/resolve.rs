@@ -8,9 +8,10 @@ use super::{Run, Who, rows};
 use edge_lang::eval::{Handle, Step, Table, Value, to_json};
 use edge_lang::library::render::{self, Fields, Row};
 use edge_lang::library::{Param, Resource};
-use edge_lang::model::SiteId;
+use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::types::{Name, Type};
 use serde_json::Value as Json;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a parameter is at the site.
@@ -19,6 +20,8 @@ pub enum Argument {
     Ready(Json),
     /// A resource that has to be copied here first.
     Copy(Copy),
+    /// In a plan: what will be at one of these other sites, of which it is seen only then whether it must be copied.
+    Later(Json, SiteSet),
     Many(Vec<Argument>),
 }
 
@@ -53,12 +56,26 @@ impl Arguments {
     pub fn copies(&self) -> Vec<&Copy> {
         fn collect<'a>(argument: &'a Argument, out: &mut Vec<&'a Copy>) {
             match argument {
-                Argument::Ready(_) => {}
+                Argument::Ready(_) | Argument::Later(..) => {}
                 Argument::Copy(copy) => out.push(copy),
                 Argument::Many(many) => many.iter().for_each(|a| collect(a, out)),
             }
         }
         let mut out = Vec::new();
+        self.all.iter().for_each(|(_, a)| collect(a, &mut out));
+        out
+    }
+
+    /// From where something may have to be copied that is planned, and not there yet.
+    pub fn later(&self) -> SiteSet {
+        fn collect(argument: &Argument, out: &mut SiteSet) {
+            match argument {
+                Argument::Ready(_) | Argument::Copy(_) => {}
+                Argument::Later(_, from) => out.add(from),
+                Argument::Many(many) => many.iter().for_each(|a| collect(a, out)),
+            }
+        }
+        let mut out = SiteSet::new();
         self.all.iter().for_each(|(_, a)| collect(a, &mut out));
         out
     }
@@ -104,6 +121,63 @@ pub async fn resolve(spot: Spot<'_>, params: &[Param]) -> Result<Arguments, Trou
         arguments.all.push((name, argument));
     }
     Ok(arguments)
+}
+
+/// From where what the step needs may have to be copied to the site, as the step says itself: nobody is asked.
+pub fn origins(spot: Spot<'_>, params: &[Param]) -> SiteSet {
+    let step = spot.step;
+    let own = step.per_site.get(&spot.atom);
+    let common = step.arguments.iter().filter(|(name, _)| !own.is_some_and(|own| own.contains_key(*name)));
+    let mut from = SiteSet::new();
+    for (name, value) in common.chain(own.into_iter().flatten()) {
+        let param = params.iter().find(|p| p.name == *name && Some(name) != step.subject.as_ref());
+        if let Some(param) = param {
+            from.add(&origins_of(spot, &param.ty, value));
+        }
+    }
+    from
+}
+
+fn origins_of(spot: Spot<'_>, ty: &Type, value: &Value) -> SiteSet {
+    let resource = match (ty.present(), value) {
+        (Type::List(of), Value::List(items)) => {
+            return items.iter().flat_map(|item| origins_of(spot, of, item).iter().collect::<Vec<_>>()).collect();
+        }
+        (Type::Handle(resource), _) => resource,
+        _ => return SiteSet::new(),
+    };
+    // What cannot be copied is refused where it would have to be.
+    let Some(described) = spot.run.library.any_resource(resource).filter(|r| r.bridge.is_some()) else {
+        return SiteSet::new();
+    };
+    let inventory = &spot.run.inventory;
+    let instance = |site: SiteId| inventory.instance(site, &described.service).unwrap_or(site);
+    let from: SiteSet = match value {
+        Value::String(_) => sources(spot, &described.service).into_iter().collect(),
+        Value::Handle(handle) => {
+            let elsewhere = handle.elsewhere.iter().filter(|_| handle.pending);
+            return without(elsewhere.chain([handle.site]).map(instance).collect(), spot.at);
+        }
+        Value::Table(table) => {
+            let sites: Vec<SiteId> = table.rows.iter().filter_map(|r| r.site).map(instance).collect();
+            // Of what is planned it is not known for certain at which of its sites it will be.
+            let open = table.rows.iter().any(|r| r.pending) && sites.len() < table.asked.len();
+            match open {
+                true => return without(table.asked.iter().map(instance).collect(), spot.at),
+                false if sites.contains(&spot.at) => SiteSet::new(),
+                false => sites.into_iter().take(1).collect(),
+            }
+        }
+        _ => SiteSet::new(),
+    };
+    match from.contains(spot.at) {
+        true => SiteSet::new(),
+        false => from,
+    }
+}
+
+fn without(sites: SiteSet, site: SiteId) -> SiteSet {
+    sites.difference(&SiteSet::of(site))
 }
 
 /// The link that is deleted, by its ends as they are at the site.
@@ -181,13 +255,17 @@ fn sources(spot: Spot<'_>, service: &str) -> Vec<SiteId> {
 }
 
 pub async fn named(spot: Spot<'_>, service: &str, resource: &str, text: &str) -> Result<Argument, Trouble> {
-    let sources = sources(spot, service);
+    let mut sources = sources(spot, service);
+    let local = sources.contains(&spot.at) || sources.is_empty();
+    if local {
+        sources = vec![spot.at];
+    }
     if let Some(at) = sources.iter().find(|s| spot.run.is_planned(resource, **s, text)) {
         let mut planned = spot.run.planned(resource, *at, text).unwrap_or_default();
         planned.insert("name".into(), text.into());
-        return Ok(Argument::Ready(record(Row { id: None, fields: planned })));
+        return Ok(to_be(record(Row { id: None, fields: planned }), without(sources.into_iter().collect(), spot.at)));
     }
-    if sources.contains(&spot.at) || sources.is_empty() {
+    if local {
         let here = spot.instance(spot.at, service).await?;
         let row = here.must_find(here.resource(resource)?, text).await?;
         return Ok(Argument::Ready(record(row)));
@@ -209,18 +287,28 @@ pub async fn named(spot: Spot<'_>, service: &str, resource: &str, text: &str) ->
     Err(last.unwrap_or_else(|| Trouble::refused(format!("no site to look for {resource} `{text}` at"))))
 }
 
-/// What is planned: no more than its name is known.
-fn to_be(name: Option<&Value>) -> Argument {
-    Argument::Ready(match name {
+/// What is planned, and from where it may have to be copied.
+fn to_be(value: Json, from: SiteSet) -> Argument {
+    match from.is_empty() {
+        true => Argument::Ready(value),
+        false => Argument::Later(value, from),
+    }
+}
+
+/// No more than its name is known.
+fn called(name: Option<&Value>) -> Json {
+    match name {
         Some(Value::String(name)) => serde_json::json!({ "name": &**name }),
         _ => Json::Null,
-    })
+    }
 }
 
 async fn from_handle(spot: Spot<'_>, service: &str, resource: &str, handle: &Handle) -> Result<Argument, Trouble> {
     if handle.pending {
         // A plan: it will be there. What it is made of is not known, so neither is whether it must be copied.
-        return Ok(to_be(handle.fields.get("name")));
+        let ty = Type::Handle(resource.into());
+        let from = origins_of(spot, &ty, &Value::Handle(Arc::new(handle.clone())));
+        return Ok(to_be(called(handle.fields.get("name")), from));
     }
     let from = spot.run.inventory.instance(handle.site, service).unwrap_or(handle.site);
     let mut fields: Fields =
@@ -238,7 +326,9 @@ async fn from_table(spot: Spot<'_>, service: &str, resource: &str, table: &Table
     };
     if row.pending {
         let name = table.columns.iter().position(|c| &**c == "name").and_then(|at| row.values.get(at));
-        return Ok(to_be(name));
+        let ty = Type::Handle(resource.into());
+        let from = origins_of(spot, &ty, &Value::Table(Arc::new(table.clone())));
+        return Ok(to_be(called(name), from));
     }
     let mut fields: Fields =
         table.columns.iter().zip(&row.values).map(|(c, v)| (c.clone(), rows::wire(v, inventory))).collect();
@@ -270,7 +360,13 @@ async fn from_row(spot: Spot<'_>, service: &str, resource: &str, from: SiteId, r
             return Err(Trouble::refused(format!("{resource} `{name}` of {from} cannot be brought to {at}{because}")));
         }
     }
-    match bridge::counterpart(&here, described, &row, spot.run.inventory.name(from)).await? {
+    let same = bridge::counterpart(&here, described, &row, spot.run.inventory.name(from)).await?;
+    // What an earlier step of a plan removes will not be here.
+    let gone = |row: &Row| {
+        let name = row.fields.get("name").and_then(Json::as_str);
+        name.is_some_and(|name| spot.run.is_planned_gone(resource, spot.at, name))
+    };
+    match same.filter(|row| !gone(row)) {
         Some(same) => Ok(Argument::Ready(record(same))),
         None => Ok(Argument::Copy(Copy { service: service.into(), resource: resource.into(), from, to: spot.at, row })),
     }
@@ -318,7 +414,7 @@ pub fn record(row: Row) -> Json {
 /// The value of an argument of which nothing has to be copied.
 pub fn ready(argument: Argument) -> Result<Json, Trouble> {
     match argument {
-        Argument::Ready(value) => Ok(value),
+        Argument::Ready(value) | Argument::Later(value, _) => Ok(value),
         Argument::Many(many) => many.into_iter().map(ready).collect::<Result<_, _>>().map(Json::Array),
         Argument::Copy(copy) => {
             let name = copy.name().unwrap_or("?");

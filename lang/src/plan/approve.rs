@@ -64,12 +64,18 @@ fn approve_by(entry: &Entry, step: &PlannedStep, key: &Key, effect: &PlannedEffe
     if step.key.position != key.position {
         return Err(Beyond::Step);
     }
+    if let Action::Copy { from, .. } = effect.action
+        && step.effects.iter().any(|planned| planned.site == effect.site && planned.brings.contains(from))
+    {
+        return Ok(());
+    }
     let mut beyond = Beyond::Site;
     for planned in &step.effects {
         if planned.site != effect.site || planned.resource != effect.resource || !same_one(planned, effect) {
             continue;
         }
-        if no_more(&planned.action, &effect.action) {
+        let shown = no_more(&planned.action, &effect.action) || promised(planned, &effect.action);
+        if shown && effect.brings.is_subset(&planned.brings) {
             return Ok(());
         }
         beyond = Beyond::Effect;
@@ -98,6 +104,12 @@ fn no_more(planned: &Action, done: &Action) -> bool {
         (Action::Copy { from: a, .. }, Action::Copy { from: b, .. }) => a == b,
         _ => false,
     }
+}
+
+/// Where nobody has looked, the operation was shown by its name, whether it makes something there or changes it.
+fn promised(planned: &PlannedEffect, done: &Action) -> bool {
+    let named = matches!(planned.action, Action::Act { last: false, .. });
+    named && planned.fallback && matches!(done, Action::Create | Action::Change { .. })
 }
 
 /// Every change was shown, to the same value; from what does not matter, as the site may have changed meanwhile.
@@ -131,6 +143,10 @@ mod tests {
         PlannedEffect::new(SiteId(site), action, "server", Some("vm".into()))
     }
 
+    fn copy(from: u32) -> Action {
+        Action::Copy { from: SiteId(from), size: None }
+    }
+
     fn change(field: &str, to: &str) -> Action {
         Action::Change { fields: vec![FieldChange { field: field.into(), from: "?".into(), to: to.into() }] }
     }
@@ -153,6 +169,7 @@ mod tests {
             later: None,
             unknown: Vec::new(),
             effects,
+            brings: SiteSet::new(),
         };
         let sections = sections.iter().map(section).collect();
         Plan { entries: vec![Entry { order: vec![0], sections, span, content: Content::Step(Box::new(step)) }] }
@@ -211,6 +228,33 @@ mod tests {
         let branched = plan(key(1, &[0]), vec![create.clone()], &[SectionKind::Perhaps]);
         assert_eq!(branched.approve(&key(1, &[0]), &create), Ok(()));
         assert_eq!((branched.counts().create, branched.counts().perhaps), (0, 1));
+    }
+
+    #[test]
+    fn what_nobody_looked_at_was_shown_by_its_name() {
+        let apply = || Action::Act { operation: "apply".into(), last: false };
+        let shown = plan(key(1, &[]), vec![effect(1, apply()), effect(2, apply()).fallback()], &[]);
+        let ask = |effect| shown.approve(&key(1, &[]), &effect);
+        assert_eq!(ask(effect(2, Action::Create)), Ok(()));
+        assert_eq!(ask(effect(2, change("size", "4"))), Ok(()));
+        assert_eq!(ask(effect(2, Action::Delete)), Err(Beyond::Effect));
+        assert_eq!(ask(effect(1, Action::Create)), Err(Beyond::Effect), "there it was looked at");
+    }
+
+    #[test]
+    fn a_copy_is_shown_or_said_to_be_possible() {
+        let image = |site, from| PlannedEffect::new(SiteId(site), copy(from), "image", Some("cirros".into()));
+        let bringing = effect(2, Action::Create).fallback().brings(SiteSet::of(SiteId(3)));
+        let shown = plan(key(1, &[]), vec![image(1, 3), effect(1, Action::Create), bringing.clone()], &[]);
+        let ask = |effect: &PlannedEffect| shown.approve(&key(1, &[]), effect);
+        assert_eq!(ask(&image(1, 3)), Ok(()));
+        assert_eq!(ask(&image(1, 2)), Err(Beyond::Effect), "from another site");
+        assert_eq!(ask(&image(2, 3)), Ok(()), "what is needed there");
+        assert_eq!(ask(&image(2, 1)), Err(Beyond::Site));
+        assert_eq!(ask(&image(3, 1)), Err(Beyond::Site));
+        assert!(shown.covers(&shown));
+        let more = plan(key(1, &[]), vec![bringing.brings(SiteSet::of(SiteId(4)))], &[]);
+        assert!(!shown.covers(&more));
     }
 
     #[test]

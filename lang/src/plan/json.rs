@@ -69,6 +69,7 @@ fn step_json(step: &PlannedStep, inventory: &Inventory) -> Json {
         "aimed": names(&step.aimed, inventory),
         "otherwise": otherwise,
         "more": step.more,
+        "more_brings_from": names(&step.brings, inventory),
         "known_only_later": step.later.iter().chain(&step.unknown).collect::<Vec<_>>(),
         "effects": effects,
     })
@@ -87,6 +88,9 @@ fn effect_json(effect: &PlannedEffect, inventory: &Inventory) -> Json {
     }
     if effect.fallback {
         put("fallback", json!(true));
+    }
+    if !effect.brings.is_empty() {
+        put("brings_from", json!(names(&effect.brings, inventory)));
     }
     let action = match &effect.action {
         Action::Read => "read",

@@ -94,10 +94,13 @@ fn shape(entry: &Entry, step: &PlannedStep) -> String {
     let effects: Vec<_> = step
         .effects
         .iter()
-        .map(|e| (&e.action, &e.resource, e.name.as_ref().filter(|_| e.name != step.name), &e.account, e.fallback))
+        .map(|e| {
+            let name = e.name.as_ref().filter(|_| e.name != step.name);
+            (&e.action, &e.resource, name, &e.account, e.fallback, &e.brings)
+        })
         .collect();
-    let said = (&step.key.call, &step.arguments, &step.unknown, &step.later, step.more);
-    format!("{titles:?} {said:?} {effects:?} {}", step.name.is_some())
+    let said = (&step.key.call, &step.arguments, &step.unknown, &step.later, step.more, step.name.is_some());
+    format!("{titles:?} {said:?} {effects:?} {:?}", step.brings)
 }
 
 /// Steps that are alike as one, with their names folded.
@@ -167,6 +170,12 @@ fn step_text(out: &mut String, depth: usize, step: &PlannedStep, inventory: &Inv
     let mut groups: IndexMap<(String, String, bool), SiteSet> = IndexMap::new();
     for effect in effects {
         let (sign, words) = effect_text(effect, inventory);
+        let words = match (&effect.action, effect.brings.is_empty()) {
+            (Action::Silent { .. }, false) => {
+                format!("{words}; what it needs may be brought from {}", named(&effect.brings, inventory))
+            }
+            _ => words + &bringing(&effect.brings, inventory),
+        };
         groups.entry((sign.to_owned(), words, effect.fallback)).or_default().insert(effect.site);
     }
     let mut detailed = false;
@@ -183,7 +192,16 @@ fn step_text(out: &mut String, depth: usize, step: &PlannedStep, inventory: &Inv
         }
     }
     if step.more {
-        line(out, depth, &format!("  else elsewhere, as {} allows", cut(&step.placement)));
+        let brings = bringing(&step.brings, inventory);
+        line(out, depth, &format!("  else elsewhere, as {} allows{brings}", cut(&step.placement)));
+    }
+}
+
+/// Copies that are seen to be due or not only when the site is looked at.
+fn bringing(from: &SiteSet, inventory: &Inventory) -> String {
+    match from.is_empty() {
+        true => String::new(),
+        false => format!(", bringing what it needs from {}", named(from, inventory)),
     }
 }
 

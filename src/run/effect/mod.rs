@@ -17,9 +17,10 @@ use super::event::EventKind;
 use super::instance::Instance;
 use super::journal::{Id, Memory};
 use super::pursue::{Deed, Effect, Seen};
+use super::refer::{self, Missing};
 use super::resolve::{self, Argument, Arguments, Copy, Spot};
 use super::trouble::{Kind, Trouble};
-use super::{Run, Who, bridge, copies, refer, rehearse};
+use super::{Run, Who, bridge, copies, rehearse};
 use edge_lang::diagnostic::Code;
 use edge_lang::eval::{Step, StepKind};
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
@@ -277,7 +278,7 @@ impl SiteEffect {
 
     async fn bring(&mut self, argument: Argument) -> Result<Json, Trouble> {
         match argument {
-            Argument::Ready(value) => Ok(value),
+            Argument::Ready(value) | Argument::Later(value, _) => Ok(value),
             Argument::Many(many) => {
                 let mut list = Vec::new();
                 for one in many {
@@ -286,6 +287,7 @@ impl SiteEffect {
                 Ok(Json::Array(list))
             }
             Argument::Copy(copy) => {
+                self.approve_copy(&copy).await?;
                 let made = copies::copy(&self.run, &self.step, copy, self.times).await?;
                 let value = resolve::record(made.row.clone());
                 self.copies.push(made);
@@ -308,7 +310,10 @@ impl SiteEffect {
         let run = self.run.clone();
         let step = self.step.clone();
         let spot = Spot { run: &run, step: &step, atom: self.atom, at: self.at, time: self.times.answer };
-        for (step, copy) in refer::missing(spot, instance, resource, op, known).await? {
+        for (step, missing) in refer::missing(spot, instance, resource, op, known).await? {
+            // What is there only later is in plans.
+            let Missing::Copy(copy) = missing else { continue };
+            self.approve_copy(&copy).await?;
             let made = copies::copy(&self.run, &Arc::new(step), copy, self.times).await?;
             self.copies.push(made);
         }

@@ -4,6 +4,7 @@ use super::super::body::{Body, Stop};
 use super::super::event::EventKind;
 use super::super::instance::Instance;
 use super::super::journal::{Entry, Memory};
+use super::super::resolve::Copy;
 use super::super::trouble::{Kind, Trouble};
 use super::super::{Who, planned, resolve};
 use super::{SiteEffect, What, before, bridged, operation, past, with_article};
@@ -61,10 +62,7 @@ impl SiteEffect {
         {
             return Ok(());
         }
-        let action = match op.creates(&resource.name) {
-            Some(_) => Action::Create,
-            None => Action::Act { operation: op.name.to_string(), last: op.is_final() },
-        };
+        let action = planned::action(&self.step, op, resource);
         if op.creates(&resource.name) == Some(&resource.name) {
             self.bring_referred(&instance, resource, op, &known).await.map_err(before)?;
         }
@@ -358,12 +356,23 @@ impl SiteEffect {
         observation
     }
 
+    /// What is made at the site for the operation is an effect like its own.
+    pub(super) async fn approve_copy(&self, copy: &Copy) -> Result<(), Trouble> {
+        let Some(approval) = &self.approval else { return Ok(()) };
+        let action = Action::Copy { from: copy.from, size: copy.size() };
+        let name = copy.name().map(str::to_string);
+        let effect = PlannedEffect::new(self.atom, action, copy.resource.to_string(), name);
+        approval.effect(&self.step, &effect).await
+    }
+
     pub(super) async fn approve(&self, action: Action) -> Result<(), Trouble> {
         let Some(approval) = &self.approval else { return Ok(()) };
-        let name = self.described().and_then(|r| self.called(r)).or_else(|| {
-            let row = self.subject.as_ref()?;
-            Some(row.fields.get("name")?.as_str()?.to_string())
-        });
+        // An operation on a thing is told by that thing, whatever it makes of it.
+        let name = match &self.subject {
+            Some(row) => row.fields.get("name").and_then(Json::as_str).map(str::to_string),
+            None => None,
+        };
+        let name = name.or_else(|| self.described().and_then(|r| self.called(r)));
         let (resource, name) = match &self.step.document {
             Some(document) => (document.kind.to_string(), Some(document.name.to_string())),
             None => (self.resource.to_string(), name),

@@ -3,19 +3,20 @@
 //! It resolves names and copies as a run does, so that a mistake that a site would refuse (an unknown flavor, a taken
 //! name) is known before anything is sent. A site that does not answer is noted, and decided about in the run.
 
+mod document;
+
 use super::abreast::{self, abreast};
 use super::effect::with_article;
 use super::instance::Instance;
 use super::live::{prepared, times};
-use super::rehearse::Tried;
 use super::resolve::{self, Spot};
 use super::trouble::{Kind, Trouble, code_of};
-use super::{Run, Who, codes, copying, effect, guards, pending, planned, read, refer, rehearse, rows};
-use edge_lang::eval::{Document, Failure, Host, Key, Place, Secret, Step, StepKind, Unknown, Value, unsettled};
+use super::{Run, Who, codes, copying, guards, pending, planned, read, refer, rows};
+use edge_lang::eval::{Failure, Host, Key, Place, Secret, Step, StepKind, Unknown, Value};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::model::{SiteId, SiteSet};
-use edge_lang::plan::{Action, Plan, PlannedEffect};
+use edge_lang::plan::{Action, Plan, PlannedEffect, PlannedStep};
 use edge_lang::span::Span;
 use edge_lang::types::{Name, Type};
 use futures_util::future::BoxFuture;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 pub struct Planning {
     run: Arc<Run>,
-    files: super::files::Files,
+    files: crate::run::files::Files,
     plan: Mutex<Plan>,
     guards: guards::Guards,
     /// Sites where a document makes something.
@@ -53,7 +54,7 @@ async fn link_there(
 }
 
 impl Planning {
-    pub fn new(run: Arc<Run>, files: super::files::Files, guards: &guards::Guards) -> Planning {
+    pub fn new(run: Arc<Run>, files: crate::run::files::Files, guards: &guards::Guards) -> Planning {
         Planning { run, files, plan: Mutex::default(), guards: guards.anew(), brought: Mutex::default() }
     }
 
@@ -92,14 +93,14 @@ impl Planning {
                     match looked.and_then(|found| self.within_limits(&step, found)) {
                         Ok(found) => effects.extend(found),
                         Err(trouble) => {
-                            effects.push(troubled(&step, site, layer.get(&site), &trouble));
+                            effects.push(self.troubled(&step, site, layer.get(&site), &trouble));
                             troubles.push((site, trouble));
                         }
                     }
                 }
             }
         } else {
-            let order = super::prefer::order(run, &step, &step.placement).await?;
+            let order = crate::run::prefer::order(run, &step, &step.placement).await?;
             let mut known = HashMap::new();
             if step.kind == StepKind::Ensure {
                 // Where the placement holds of what is there, nothing is sent.
@@ -139,7 +140,7 @@ impl Planning {
                     match looked.and_then(|found| self.within_limits(&step, found)) {
                         Ok(found) => effects.extend(found),
                         Err(trouble) => {
-                            effects.push(troubled(&step, site, None, &trouble));
+                            effects.push(self.troubled(&step, site, None, &trouble));
                             if trouble.kind == Kind::Refused {
                                 refused.insert(site);
                                 again = true;
@@ -153,7 +154,7 @@ impl Planning {
                     break;
                 }
             }
-            effects.extend(self.fallbacks(&step, &aimed, &refused));
+            effects.extend(self.fallbacks(&step, &aimed, &refused).await);
         }
         let hard = troubles.iter().any(|(_, t)| t.kind == Kind::Refused);
         if hard && (step.subject.is_some() || step.kind == StepKind::Copy) {
@@ -167,7 +168,14 @@ impl Planning {
         }
         let id = |site| effects.iter().find(|e| e.site == site).and_then(|e| e.id.clone());
         let value = pending::value(run, &step, &aimed, id, &BTreeMap::new());
-        self.plan().step(&step, effects, &run.inventory);
+        let mut planned = PlannedStep::of(&step, &run.inventory);
+        if planned.more {
+            let shown: SiteSet = effects.iter().map(|e| e.site).collect();
+            for site in &step.placement.sites().difference(&shown) {
+                planned.brings.add(&self.origins(&step, site));
+            }
+        }
+        self.plan().looked_at(&step, planned, effects);
         Ok(value)
     }
 
@@ -178,16 +186,53 @@ impl Planning {
         Ok(effects)
     }
 
-    /// What would be done at sites that are not aimed at first, as the step itself says.
-    fn fallbacks(&self, step: &Step, aimed: &SiteSet, refused: &SiteSet) -> Vec<PlannedEffect> {
-        let promised = edge_lang::plan::PlannedStep::of(step, &self.run.inventory).promised();
+    /// What would be done at sites that are not aimed at first, as the step itself says. A site is asked for nothing but the
+    /// account that would be used there, where the scope names a person.
+    async fn fallbacks(&self, step: &Step, aimed: &SiteSet, refused: &SiteSet) -> Vec<PlannedEffect> {
+        let promised = PlannedStep::of(step, &self.run.inventory).promised();
         let others = promised.into_iter().filter(|e| !aimed.contains(e.site) && !refused.contains(e.site));
-        others.map(PlannedEffect::fallback).collect()
+        let known = others.map(|effect| async move {
+            let brings = self.origins(step, effect.site);
+            let effect = effect.fallback().brings(brings);
+            if step.identity.is_none() {
+                return effect;
+            }
+            let at = self.run.inventory.instance(effect.site, &step.service).unwrap_or(effect.site);
+            match Instance::open(&self.run, at, &step.service, Who::of(step), times(step).answer).await {
+                Ok(instance) => as_whom(step, effect, &instance),
+                // It is found out when it is come to; until then nothing else is known.
+                Err(_) => effect,
+            }
+        });
+        abreast(known.collect(), abreast::of(step)).await
+    }
+
+    /// From where what the step needs at a site may have to be copied, as far as is known without asking anybody.
+    fn origins(&self, step: &Step, atom: SiteId) -> SiteSet {
+        let run = &*self.run;
+        let at = run.inventory.instance(atom, &step.service).unwrap_or(atom);
+        let resource = run.inventory.get(at).and_then(|s| run.library.resource(&s.stack, &step.resource));
+        let operation = if step.kind == StepKind::Ensure { "create" } else { &*step.operation };
+        let Some((resource, op)) = resource.and_then(|r| Some((r, r.ops.get(operation)?))) else {
+            return SiteSet::new();
+        };
+        let spot = Spot { run, step, atom, at, time: times(step).answer };
+        let mut from = resolve::origins(spot, &op.params);
+        from.add(&refer::origins(spot, resource));
+        from
+    }
+
+    fn troubled(&self, step: &Step, site: SiteId, subject: Option<&Row>, trouble: &Trouble) -> PlannedEffect {
+        let effect = troubled(step, site, subject, trouble);
+        match effect.action {
+            Action::Silent { .. } => effect.brings(self.origins(step, site)),
+            _ => effect,
+        }
     }
 
     fn refused(&self, step: &Step, troubles: Vec<(SiteId, Trouble)>, effects: Vec<PlannedEffect>) -> Failure {
         self.plan().step(step, effects, &self.run.inventory);
-        let title = super::live::title(step, &self.run.inventory);
+        let title = crate::run::live::title(step, &self.run.inventory);
         let refusals = troubles.iter().filter(|(_, t)| t.kind == Kind::Refused).map(|(_, t)| t.code);
         let code = code_of(refusals, &codes::FAILED);
         let mut failure = Failure::new(code, step.span, format!("{title} cannot be done; nothing was sent"));
@@ -261,6 +306,7 @@ impl Planning {
                 as_whom(step, PlannedEffect::new(atom, action, copy.resource.to_string(), name), &instance)
             })
             .collect();
+        let mut later = resolved.later();
         let args: Fields =
             resolved.all.iter().filter_map(|(n, a)| Some((n.clone(), resolve::ready(a.clone()).ok()?))).collect();
         if let Some(document) = &step.document {
@@ -291,15 +337,11 @@ impl Planning {
                 let already = op.already.as_ref().is_some_and(|a| render::holds(a, &known).unwrap_or(false));
                 let action = match already {
                     true => Action::Nothing { why: "it is so already".into() },
-                    false => Action::Act { operation: step.operation.to_string(), last: step.kind == StepKind::Final },
+                    false => planned::action(step, op, resource),
                 };
                 named(action, row_name(row).as_deref(), row.id.as_deref())
             }
-            (_, None) if step.subject.is_some() => named(
-                Action::Act { operation: step.operation.to_string(), last: step.kind == StepKind::Final },
-                None,
-                None,
-            ),
+            (_, None) if step.subject.is_some() => named(planned::action(step, op, resource), None, None),
             (_, None) => {
                 if let Some(name) = called.as_ref().filter(|_| !resource.is_link())
                     && !gone
@@ -323,7 +365,7 @@ impl Planning {
                         Trouble::refused(message).help(format!("`{}.ensure` accepts what is there", resource.name))
                     );
                 }
-                named(Action::Create, called.as_deref(), None)
+                named(planned::action(step, op, resource), called.as_deref(), None)
             }
         };
         if let (Some(name), Action::Create | Action::Change { .. }) = (&called, &own.action) {
@@ -340,90 +382,13 @@ impl Planning {
         if own.action == Action::Create && op.creates(&resource.name) == Some(&resource.name) {
             let mut known = Known { args: args.clone(), ..instance.known() };
             render::fill_defaults(&op.params, &mut known)?;
-            copies.extend(self.referred(spot, &instance, resource, op, &known).await?);
+            let (referred, from) = self.referred(spot, &instance, resource, op, &known).await?;
+            copies.extend(referred);
+            later.add(&from);
         }
+        // Of what is there and as it should be nothing is sent.
+        let own = if own.action.changes() { own.brings(later) } else { own };
         Ok(copies.into_iter().chain([own]).collect())
-    }
-
-    /// What a request refers to and has to be copied for it.
-    async fn referred(
-        &self,
-        spot: Spot<'_>,
-        instance: &Instance,
-        resource: &edge_lang::library::Resource,
-        op: &edge_lang::library::Op,
-        known: &Known,
-    ) -> Looked {
-        let missing = refer::missing(spot, instance, resource, op, known).await?;
-        let planned = missing.into_iter().map(|(_, copy)| {
-            let action = Action::Copy { from: copy.from, size: copy.size() };
-            if let Some(name) = copy.name() {
-                self.run.plan_name(&copy.resource, copy.to, name, copy.row.fields.clone());
-            }
-            PlannedEffect::new(spot.atom, action, copy.resource.to_string(), copy.name().map(str::to_string))
-        });
-        Ok(planned.collect())
-    }
-
-    /// What a document would make, or change of what is there: the site is asked to try it.
-    async fn document(
-        &self,
-        spot: Spot<'_>,
-        instance: &Instance,
-        resource: &edge_lang::library::Resource,
-        op: &edge_lang::library::Op,
-        document: &Document,
-        args: Fields,
-    ) -> Looked {
-        let effect =
-            |action| PlannedEffect::new(spot.atom, action, document.kind.to_string(), Some(document.name.to_string()));
-        let said = args.get(&document.param).cloned().unwrap_or_default();
-        let identity = rehearse::identity(resource, &said)?;
-        // By its own name it is one of its kind, where the library describes that.
-        let of_kind = instance.described(&identity).map(|described| described.name.clone());
-        let marker = effect::document::marker(&document.kind, &document.name, &said);
-        let mut known =
-            Known { args, row: identity.clone(), marker: Some(render::marker_text(&marker)), ..instance.known() };
-        render::fill_defaults(&op.params, &mut known)?;
-        // Something that an earlier step brings may be what the site does not know yet: a kind, a namespace.
-        let brought = self.brought_at(spot.at);
-        let mut copies = Vec::new();
-        let action = match instance.read(resource, identity, Fields::new()).await {
-            Err(trouble) if trouble.kind == Kind::Refused && brought => Action::Create,
-            Err(trouble) => return Err(trouble),
-            Ok(now) => {
-                copies = self.referred(spot, instance, resource, op, &known).await?;
-                let unknown = spot.step.arguments_at(spot.atom).get(&document.param).and_then(unsettled);
-                let tried = match unknown {
-                    // What is not known yet cannot be tried.
-                    Some(_) => Tried::Untried,
-                    None => rehearse::attempt(instance, resource, op, known, now.as_ref().map(|r| &r.fields)).await?,
-                };
-                match (now.is_some(), tried) {
-                    (_, Tried::Lacking(trouble)) if !brought => return Err(trouble),
-                    (false, _) | (true, Tried::Lacking(_)) => Action::Create,
-                    (true, Tried::Would(fields)) if fields.is_empty() => Action::AlreadyThere,
-                    (true, Tried::Would(fields)) => Action::Change { fields },
-                    (true, Tried::Untried) => Action::Act { operation: op.name.to_string(), last: op.is_final() },
-                }
-            }
-        };
-        if action == Action::Create {
-            self.note_brought(spot.at);
-            if let Some(of_kind) = of_kind {
-                self.run.plan_name(&of_kind, spot.at, &document.name, Fields::new());
-            }
-        }
-        copies.push(effect(action));
-        Ok(copies)
-    }
-
-    fn brought_at(&self, site: SiteId) -> bool {
-        self.brought.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&site)
-    }
-
-    fn note_brought(&self, site: SiteId) {
-        self.brought.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(site);
     }
 
     fn ensured(
@@ -544,7 +509,7 @@ impl Host for Planning {
     }
 
     fn documents(&self, text: &str, span: Span) -> Result<Vec<Value>, Failure> {
-        super::files::documents(text, span)
+        crate::run::files::documents(text, span)
     }
 
     fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure> {

@@ -1,0 +1,110 @@
+//! What a plan shows of documents, and of what a request refers to: the ConfigMaps and Secrets that come along with a
+//! workload. A site is asked to try a document, and does nothing.
+
+use super::super::effect;
+use super::super::instance::Instance;
+use super::super::refer::{self, Missing};
+use super::super::rehearse::{self, Tried};
+use super::super::resolve::Spot;
+use super::super::trouble::{Kind, Trouble};
+use super::{Looked, Planning, as_whom};
+use edge_lang::eval::{Document, unsettled};
+use edge_lang::library::render::{self, Fields, Scope as Known};
+use edge_lang::model::{SiteId, SiteSet};
+use edge_lang::plan::{Action, PlannedEffect};
+
+impl Planning {
+    /// What a request refers to and has to be copied for it.
+    pub(super) async fn referred(
+        &self,
+        spot: Spot<'_>,
+        instance: &Instance,
+        resource: &edge_lang::library::Resource,
+        op: &edge_lang::library::Op,
+        known: &Known,
+    ) -> Result<(Vec<PlannedEffect>, SiteSet), Trouble> {
+        let (mut copies, mut later) = (Vec::new(), SiteSet::new());
+        for (_, missing) in refer::missing(spot, instance, resource, op, known).await? {
+            let copy = match missing {
+                Missing::Copy(copy) => copy,
+                Missing::Later(from) => {
+                    later.add(&from);
+                    continue;
+                }
+            };
+            let action = Action::Copy { from: copy.from, size: copy.size() };
+            if let Some(name) = copy.name() {
+                self.run.plan_name(&copy.resource, copy.to, name, copy.row.fields.clone());
+            }
+            let name = copy.name().map(str::to_string);
+            copies.push(as_whom(
+                spot.step,
+                PlannedEffect::new(spot.atom, action, copy.resource.to_string(), name),
+                instance,
+            ));
+        }
+        Ok((copies, later))
+    }
+
+    /// What a document would make, or change of what is there: the site is asked to try it.
+    pub(super) async fn document(
+        &self,
+        spot: Spot<'_>,
+        instance: &Instance,
+        resource: &edge_lang::library::Resource,
+        op: &edge_lang::library::Op,
+        document: &Document,
+        args: Fields,
+    ) -> Looked {
+        let effect =
+            |action| PlannedEffect::new(spot.atom, action, document.kind.to_string(), Some(document.name.to_string()));
+        let said = args.get(&document.param).cloned().unwrap_or_default();
+        let identity = rehearse::identity(resource, &said)?;
+        // By its own name it is one of its kind, where the library describes that.
+        let of_kind = instance.described(&identity).map(|described| described.name.clone());
+        let marker = effect::document::marker(&document.kind, &document.name, &said);
+        let mut known =
+            Known { args, row: identity.clone(), marker: Some(render::marker_text(&marker)), ..instance.known() };
+        render::fill_defaults(&op.params, &mut known)?;
+        // Something that an earlier step brings may be what the site does not know yet: a kind, a namespace.
+        let brought = self.brought_at(spot.at);
+        let (mut copies, mut later) = (Vec::new(), SiteSet::new());
+        let action = match instance.read(resource, identity, Fields::new()).await {
+            Err(trouble) if trouble.kind == Kind::Refused && brought => Action::Create,
+            Err(trouble) => return Err(trouble),
+            Ok(now) => {
+                (copies, later) = self.referred(spot, instance, resource, op, &known).await?;
+                let unknown = spot.step.arguments_at(spot.atom).get(&document.param).and_then(unsettled);
+                let tried = match unknown {
+                    // What is not known yet cannot be tried.
+                    Some(_) => Tried::Untried,
+                    None => rehearse::attempt(instance, resource, op, known, now.as_ref().map(|r| &r.fields)).await?,
+                };
+                match (now.is_some(), tried) {
+                    (_, Tried::Lacking(trouble)) if !brought => return Err(trouble),
+                    (false, _) | (true, Tried::Lacking(_)) => Action::Create,
+                    (true, Tried::Would(fields)) if fields.is_empty() => Action::AlreadyThere,
+                    (true, Tried::Would(fields)) => Action::Change { fields },
+                    (true, Tried::Untried) => Action::Act { operation: op.name.to_string(), last: op.is_final() },
+                }
+            }
+        };
+        if action == Action::Create {
+            self.note_brought(spot.at);
+            if let Some(of_kind) = of_kind {
+                self.run.plan_name(&of_kind, spot.at, &document.name, Fields::new());
+            }
+        }
+        let own = effect(action);
+        copies.push(if own.action.changes() { own.brings(later) } else { own });
+        Ok(copies)
+    }
+
+    fn brought_at(&self, site: SiteId) -> bool {
+        self.brought.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&site)
+    }
+
+    fn note_brought(&self, site: SiteId) {
+        self.brought.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(site);
+    }
+}

@@ -17,7 +17,6 @@ pub mod run {
         NOT_APPROVED = "E0610" Error "an effect that was not approved";
         JOURNAL = "E0611" Error "a journal that cannot be written";
         NOT_DESCRIBED = "E0612" Error "an operation that the site's kind does not have";
-        UNKNOWN_RULE = "E0613" Error "an unknown rule of preference";
         GUARD = "E0614" Error "an effect that the inventory forbids";
     }
 }

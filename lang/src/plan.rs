@@ -11,7 +11,7 @@ mod text;
 
 pub use approve::Beyond;
 
-use crate::eval::{Key, Place, SectionKind, Step, StepKind, Unknown, Value, argument_text};
+use crate::eval::{Key, Place, Preferred, SectionKind, Step, StepKind, Unknown, Value, argument_text};
 use crate::inventory::Inventory;
 use crate::model::{Placement, SiteId, SiteSet};
 use crate::span::Span;
@@ -78,6 +78,11 @@ pub struct PlannedStep {
     /// From where what is needed may be copied, at the sites that are not among the effects: those of further outcomes.
     #[serde(default, skip_serializing_if = "SiteSet::is_empty")]
     pub brings: SiteSet,
+    /// The sites as `prefer` has put them in order, and by what, where it is more than the written order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preferred: Vec<Preferred>,
 }
 
 /// What happens to one resource at one site, as the host found when it looked.
@@ -279,7 +284,18 @@ impl PlannedStep {
             unknown,
             effects: Vec::new(),
             brings: SiteSet::new(),
+            preferred_by: None,
+            preferred: Vec::new(),
         }
+    }
+
+    /// The order that `prefer` came to.
+    pub fn preferring(mut self, by: &str, order: Vec<Preferred>) -> PlannedStep {
+        if !order.is_empty() {
+            self.preferred_by = Some(by.to_string());
+            self.preferred = order;
+        }
+        self
     }
 
     /// The effects that its kind promises at the sites aimed at, where nobody has looked.

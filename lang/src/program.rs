@@ -227,7 +227,7 @@ pub struct EntryExpr {
 pub struct PolicyExpr {
     pub timeout: Option<Expr>,
     pub unreachable: Option<Unreachable>,
-    pub prefer: Option<Name>,
+    pub prefer: Option<crate::eval::Prefer>,
     pub tenant: Option<Expr>,
     pub overlap: Option<Expr>,
     pub parallel: Option<Expr>,

@@ -351,9 +351,10 @@ impl Files {
                     .help("`library` names files that lie beside it, each with `service` declarations")
             })?;
             for statement in &self.parsed[&file] {
-                use ast::StmtKind::{Broken, Import, Service};
-                if !matches!(statement.kind, Service(_) | Import(_) | Broken(_)) {
-                    let message = "a file of the `library` describes services, and does nothing else";
+                use ast::StmtKind::{Broken, Fn, Import, Service};
+                if !matches!(statement.kind, Service(_) | Import(_) | Fn { .. } | Broken(_)) {
+                    let message =
+                        "a file of the `library` describes services and defines functions, and does nothing else";
                     let wrong = Diagnostic::new(&codes::IMPORT_ACTS, statement.span, message);
                     self.diagnostics.push(wrong.help("put this into a file that programs `import`"));
                 }

@@ -89,7 +89,7 @@ impl Live {
         };
         let preference = match run.past.pursuits.contains_key(&id) {
             true => Vec::new(),
-            false => super::prefer::order(run, &step, &placement).await?,
+            false => super::prefer::sites(&super::prefer::order(run, &step, &placement).await),
         };
         let known = |row: &Row| journal::Known::of(row, Some(resource));
         let begin = Begin {

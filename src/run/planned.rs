@@ -1,8 +1,8 @@
 //! What the sites' answers mean for a plan.
 
 use edge_lang::eval::Step;
-use edge_lang::library::{Op, Resource};
 use edge_lang::library::render::Difference;
+use edge_lang::library::{Op, Resource};
 use edge_lang::plan::{Action, FieldChange};
 use edge_lang::types::Type;
 use serde_json::Value as Json;

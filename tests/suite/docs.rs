@@ -263,11 +263,8 @@ fn links() {
 }
 
 /// Codes of the run that no program brings about: what it takes.
-const SPECIAL: [(&str, &str); 3] = [
-    ("E0603", "a user who stops the run"),
-    ("E0611", "a journal that cannot be written"),
-    ("E0613", "a rule that the checker knows and the run does not: the checker refuses others first (E0262)"),
-];
+const SPECIAL: [(&str, &str); 2] =
+    [("E0603", "a user who stops the run"), ("E0611", "a journal that cannot be written")];
 
 /// The sites, and what befalls them, in which the example of a page gives its code.
 const TROUBLE: [(&str, &str); 4] = [

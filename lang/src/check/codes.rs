@@ -95,5 +95,6 @@ crate::codes! {
     AGGREGATE_OUTSIDE = "E0292" Error "an aggregate outside `select`";
     DISTRUST = "E0294" Error "a site that does not know the person";
     STALE = "E0295" Error "old rows where the present is wanted";
+    BAD_PREFERENCE = "E0296" Error "a function that cannot put sites in order";
     TOO_LARGE = "E0293" Error "an expression or a type that is too large";
 }

@@ -27,6 +27,8 @@ pub(super) struct Signature {
     /// Functions that it calls whose bodies come later, with the scope of the call.
     later: Vec<(FunctionId, Arc<KnownScope>)>,
     pub checked: bool,
+    /// Some operation in it, or in what it calls, is more than a read.
+    pub changes: bool,
     pub span: Span,
 }
 
@@ -42,6 +44,7 @@ pub(super) struct Frame {
     pub id: FunctionId,
     pub slots: u32,
     pub needs: Vec<Target>,
+    pub changes: bool,
     later: Vec<(FunctionId, Arc<KnownScope>)>,
 }
 
@@ -74,7 +77,7 @@ impl std::fmt::Display for Signature {
 
 impl Checker<'_> {
     /// Makes the functions of a block known before its statements are checked.
-    pub(super) fn hoist(&mut self, block: &ast::Block) {
+    pub(super) fn hoist(&mut self, block: &[ast::Stmt]) {
         for statement in block {
             let StmtKind::Fn { name, params, result, .. } = &statement.kind else { continue };
             let params = params
@@ -95,6 +98,7 @@ impl Checker<'_> {
                 needs: Arc::default(),
                 later: Vec::new(),
                 checked: false,
+                changes: false,
                 span: name.span,
             });
             self.state.functions.push(Arc::new(Function {
@@ -129,7 +133,7 @@ impl Checker<'_> {
         let outer_rows = std::mem::take(&mut self.rows);
         let outer_atomic = std::mem::replace(&mut self.atomic, false);
         let outer_here = self.here.take();
-        self.functions.push(Frame { id, slots: 0, needs: Vec::new(), later: Vec::new() });
+        self.functions.push(Frame { id, slots: 0, needs: Vec::new(), changes: false, later: Vec::new() });
         let declared = result.and(signature.result.clone());
         let (typed_params, body, ty) = self.block_of_names(|c| {
             let mut typed = Vec::new();
@@ -166,6 +170,7 @@ impl Checker<'_> {
         signature.needs = Arc::new(frame.needs);
         signature.later = frame.later;
         signature.checked = true;
+        signature.changes = frame.changes;
         self.state.functions[id.0 as usize] = Arc::new(Function {
             name: name.text.clone(),
             params: typed_params,
@@ -221,7 +226,12 @@ impl Checker<'_> {
             Some((known, _)) => self.scope.merge(known),
             None => self.scope.clone(),
         };
+        // Of a function that is defined further down it is not known yet.
+        let changes = self.state.changing.contains(&id) || signature.changes || !signature.checked && !recursive;
         self.state.changes |= self.state.changing.contains(&id);
+        if let Some(frame) = self.functions.last_mut() {
+            frame.changes |= changes;
+        }
         let mut call = Expr { kind: ExprKind::Call { function: id, args }, ty, span };
         if !signature.checked {
             match self.functions.last_mut() {

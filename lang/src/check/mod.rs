@@ -21,6 +21,7 @@ mod operations;
 mod operators;
 mod placements;
 mod places;
+mod preferences;
 mod queries;
 mod records;
 mod scopes;

@@ -15,7 +15,6 @@ use std::sync::Arc;
 
 /// What a block of a service can say; `at` only there, the others also in `with { ... }`.
 pub(super) const POLICY: [&str; 7] = ["at", "prefer", "timeout", "unreachable", "tenant", "overlap", "parallel"];
-pub(super) const PREFERENCES: [&str; 4] = ["written", "inventory", "latency", "most_free_vcpus"];
 const UNREACHABLE: [(&str, Unreachable); 4] = [
     ("fail", Unreachable::Fail),
     ("defer", Unreachable::Defer),
@@ -332,10 +331,7 @@ impl Checker<'_> {
                 }
                 "overlap" => policy.overlap = self.overlap(value),
                 "unreachable" => policy.unreachable = self.word(value, "unreachable", &UNREACHABLE),
-                "prefer" => {
-                    let rules: Vec<(&str, &str)> = PREFERENCES.iter().map(|p| (*p, *p)).collect();
-                    policy.prefer = self.word(value, "prefer", &rules).map(super::name);
-                }
+                "prefer" => policy.prefer = self.preference(value),
                 other => {
                     let d = Diagnostic::new(&codes::UNKNOWN_POLICY, key.span, format!("there is no policy `{other}`"));
                     let d = match nearest(other, POLICY) {
@@ -368,14 +364,14 @@ impl Checker<'_> {
     }
 
     /// A value that is one of a few words; in quotes they are understood too, with a hint.
-    fn word<T: Copy>(&mut self, value: &ast::Expr, key: &str, words: &[(&str, T)]) -> Option<T> {
+    pub(super) fn word<T: Clone>(&mut self, value: &ast::Expr, key: &str, words: &[(&str, T)]) -> Option<T> {
         let written: Option<Name> = match &value.kind {
             ast::ExprKind::Name(name) => Some(name.clone()),
             ast::ExprKind::Broken => return None,
             _ => None,
         };
         if let Some(found) = written.as_ref().and_then(|w| words.iter().find(|(n, _)| *n == &**w)) {
-            return Some(found.1);
+            return Some(found.1.clone());
         }
         let all = listed(words.iter().map(|(n, _)| *n), 8);
         let mut d = Diagnostic::new(&codes::BAD_POLICY, value.span, format!("`{key}` is one of {all}"));

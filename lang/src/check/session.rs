@@ -36,6 +36,8 @@ pub(super) struct State {
     pub changes: bool,
     /// The functions of earlier entries whose calls may change something.
     pub changing: HashSet<FunctionId>,
+    /// Those of the library that the program uses.
+    pub library_functions: HashMap<Name, FunctionId>,
     /// The sticky scope of a session; empty for a file.
     pub scope: Arc<KnownScope>,
 }
@@ -55,6 +57,7 @@ impl State {
             named_sites: SiteSet::new(),
             changes: false,
             changing: HashSet::new(),
+            library_functions: HashMap::new(),
             scope: Arc::default(),
         }
     }

@@ -9,7 +9,8 @@ use super::machine::{Env, Frame, owed, too_large, unknown};
 use super::operation::{full_policy, nothing, policy_of, send};
 use super::statement::atomic_policy;
 use super::{
-    Document, Entry, Failure, Key, MOST_ITEMS, Row, Scope, Step, Table, Unknown, Value, codes, placement, scope, shape,
+    Document, Entry, Failure, Key, MOST_ITEMS, Row, Scope, Step, Table, Unknown, Value, codes, placement, prefer,
+    scope, shape,
 };
 use crate::model::{Placement, SiteId, SiteSet};
 use crate::program::{Documents, Expr, Operation};
@@ -100,13 +101,14 @@ pub(super) async fn perform(
     if placed.iter().all(|p| p.at.sites().is_empty()) {
         return Ok(nothing(op, ty));
     }
-    let work = Work { env, op, ty, documents, others: &others, merged: &merged, policy: &policy };
+    let work = Work { env, frame, op, ty, documents, others: &others, merged: &merged, policy: &policy };
     work.all(placed).await
 }
 
 /// What the steps of all documents share.
 struct Work<'w, 'a> {
     env: &'w Env<'a>,
+    frame: &'w Frame,
     op: &'w Operation,
     ty: &'w Type,
     documents: &'w Documents,
@@ -180,7 +182,7 @@ impl Work<'_, '_> {
             }
         }
         let own = |value| IndexMap::from([(self.documents.param.clone(), value)]);
-        let step = Step {
+        let mut step = Step {
             key: Key { call: self.op.span, position: env.position.clone() },
             place: env.place(),
             resource: self.op.resource.clone(),
@@ -194,6 +196,7 @@ impl Work<'_, '_> {
             dependencies,
             identity: self.merged.identity,
             policy: atomic_policy(&env, full_policy(self.merged, entry(self.merged, &service, self.op), self.policy)),
+            preferred: Vec::new(),
             single: false,
             if_any: self.op.if_any,
             atomic: env.done.is_some(),
@@ -203,6 +206,7 @@ impl Work<'_, '_> {
             result: self.ty.clone(),
             service,
         };
+        step.preferred = prefer::order(&env, self.frame, &step).await?;
         send(&env, step, None).await
     }
 }
@@ -311,6 +315,7 @@ async fn known_later(
         dependencies: BTreeMap::new(),
         identity: merged.identity,
         policy: full_policy(merged, None, &super::Policy::default()),
+        preferred: Vec::new(),
         single: false,
         if_any: op.if_any,
         atomic: env.done.is_some(),

@@ -118,13 +118,6 @@ async fn filter(env: &Env<'_>, frame: &Frame, of: &Expr, slot: Slot, cond: &Expr
 }
 
 async fn call(env: &Env<'_>, frame: &Frame, id: FunctionId, args: &[Expr], span: Span) -> Result<Value, Failure> {
-    let program = env.run.program;
-    let (Some(function), Some(nesting)) = (program.functions.get(id.0 as usize), env.run.nesting.get(id.0 as usize))
-    else {
-        return Err(Failure::new(&codes::NOT_YET, span, "this function is not defined"));
-    };
-    let mut inner = Frame::new();
-    inner.resize(function.slots, None);
     let mut values = Vec::new();
     for arg in args {
         // Of type Nothing: left out.
@@ -133,6 +126,24 @@ async fn call(env: &Env<'_>, frame: &Frame, id: FunctionId, args: &[Expr], span:
             _ => Some(eval(env, frame, arg).await?),
         });
     }
+    apply(env, frame, id, values, span).await
+}
+
+/// A call with values; what is left out is `None`.
+pub(super) async fn apply(
+    env: &Env<'_>,
+    frame: &Frame,
+    id: FunctionId,
+    values: Vec<Option<Value>>,
+    span: Span,
+) -> Result<Value, Failure> {
+    let program = env.run.program;
+    let (Some(function), Some(nesting)) = (program.functions.get(id.0 as usize), env.run.nesting.get(id.0 as usize))
+    else {
+        return Err(Failure::new(&codes::NOT_YET, span, "this function is not defined"));
+    };
+    let mut inner = Frame::new();
+    inner.resize(function.slots, None);
     let mut callee = env.deeper(*nesting, span)?;
     callee.globals = Some(env.globals.unwrap_or(frame));
     callee.position.extend([span.file.0, span.start]);

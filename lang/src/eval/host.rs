@@ -40,6 +40,8 @@ pub struct Step {
     /// `identity: Z`: whose account.
     pub identity: Option<SiteId>,
     pub policy: Policy,
+    /// What the function of `prefer` gave for the sites of the placement, in the order that follows from it.
+    pub preferred: Vec<Preferred>,
     /// Whether the placement's form gives one handle or the replicated one.
     pub single: bool,
     /// `if any`: an empty placement is fine. The evaluator answers those itself, so a host never sees one.
@@ -68,6 +70,13 @@ impl Step {
     pub fn changes(&self) -> bool {
         self.kind != StepKind::Read
     }
+}
+
+/// A site in the order of preference, and why it stands there.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Preferred {
+    pub site: SiteId,
+    pub why: String,
 }
 
 /// What a document describes, as it says itself. The document is the argument `param`.

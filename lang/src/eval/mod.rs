@@ -20,6 +20,7 @@ mod keep;
 mod machine;
 mod operation;
 mod placement;
+mod prefer;
 mod query;
 mod scope;
 mod shape;

@@ -6,7 +6,7 @@ use super::machine::{Env, Frame, owed, unknown};
 use super::statement::atomic_policy;
 use super::{
     Entry, Failure, Key, Policy, Scope, Step, StepKind, Table, Unknown, Value, codes, compare, documents, placement,
-    scope, shape,
+    prefer, scope, shape,
 };
 use crate::model::{Placement, SiteId, SiteSet};
 use crate::program::{Expr, Operation, PolicyExpr};
@@ -87,7 +87,7 @@ pub(super) async fn perform(env: &Env<'_>, frame: &Frame, op: &Operation, ty: &T
         }
     }
     let per_site = local_arguments(env, frame, &local, &formula, &mut arguments).await?;
-    let step = Step {
+    let mut step = Step {
         key: Key { call: op.span, position: env.position.clone() },
         place: env.place(),
         service: op.service.clone(),
@@ -102,6 +102,7 @@ pub(super) async fn perform(env: &Env<'_>, frame: &Frame, op: &Operation, ty: &T
         dependencies,
         identity: merged.identity,
         policy: atomic_policy(env, full_policy(&merged, entry, &policy)),
+        preferred: Vec::new(),
         single: op.single,
         if_any: op.if_any,
         atomic: env.done.is_some(),
@@ -112,6 +113,7 @@ pub(super) async fn perform(env: &Env<'_>, frame: &Frame, op: &Operation, ty: &T
     };
     if later.is_none() {
         trusted(env, &step)?;
+        step.preferred = prefer::order(env, frame, &step).await?;
     }
     send(env, step, later).await
 }

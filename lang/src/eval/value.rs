@@ -1,6 +1,8 @@
 //! Values at run time. Large ones are shared, so that iterations and sites can each have their own copy cheaply.
 
 use crate::model::{Placement, SiteId, SiteSet};
+use crate::program::FunctionId;
+use crate::span::Span;
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
@@ -186,12 +188,34 @@ impl Policy {
 pub struct Policy {
     pub timeout: Option<Duration>,
     pub unreachable: Option<Unreachable>,
-    pub prefer: Option<Arc<str>>,
+    pub prefer: Option<Prefer>,
     pub tenant: Option<Arc<str>>,
     /// `overlap: brief`.
     pub overlap: Option<bool>,
     /// Sites in flight at once, for this operation.
     pub parallel: Option<u32>,
+}
+
+/// In which order the sites of a placement are taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prefer {
+    Written,
+    Inventory,
+    /// How soon a site answers.
+    Latency,
+    /// By what a function gives for each site, least first; called where the span says.
+    By(FunctionId, Name, Span),
+}
+
+impl Prefer {
+    pub fn name(&self) -> &str {
+        match self {
+            Prefer::Written => "written",
+            Prefer::Inventory => "inventory",
+            Prefer::Latency => "latency",
+            Prefer::By(_, name, _) => name,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Default)]
 pub struct Library {
     pub services: Vec<Service>,
+    /// What its texts define beside services, for `prefer`.
+    pub functions: crate::syntax::ast::Block,
 }
 
 /// A service as one stack offers it: `service compute for openstack "compute" { ... }`.

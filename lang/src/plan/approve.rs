@@ -170,6 +170,8 @@ mod tests {
             unknown: Vec::new(),
             effects,
             brings: SiteSet::new(),
+            preferred_by: None,
+            preferred: Vec::new(),
         };
         let sections = sections.iter().map(section).collect();
         Plan { entries: vec![Entry { order: vec![0], sections, span, content: Content::Step(Box::new(step)) }] }

@@ -59,7 +59,7 @@ fn names(sites: &SiteSet, inventory: &Inventory) -> Vec<String> {
 fn step_json(step: &PlannedStep, inventory: &Inventory) -> Json {
     let effects: Vec<Json> = step.effects.iter().map(|effect| effect_json(effect, inventory)).collect();
     let otherwise: Vec<Vec<String>> = step.otherwise.iter().map(|sites| names(sites, inventory)).collect();
-    json!({
+    let mut members = json!({
         "operation": format!("{}.{}", step.resource, step.operation),
         "kind": step.kind,
         "service": step.service,
@@ -69,10 +69,17 @@ fn step_json(step: &PlannedStep, inventory: &Inventory) -> Json {
         "aimed": names(&step.aimed, inventory),
         "otherwise": otherwise,
         "more": step.more,
-        "more_brings_from": names(&step.brings, inventory),
         "known_only_later": step.later.iter().chain(&step.unknown).collect::<Vec<_>>(),
         "effects": effects,
-    })
+    });
+    if !step.brings.is_empty() {
+        members["more_brings_from"] = json!(names(&step.brings, inventory));
+    }
+    if let Some(by) = &step.preferred_by {
+        let order = step.preferred.iter().map(|p| json!({ "site": inventory.name(p.site), "why": p.why }));
+        members["preferred"] = json!({ "by": by, "order": order.collect::<Vec<_>>() });
+    }
+    members
 }
 
 fn effect_json(effect: &PlannedEffect, inventory: &Inventory) -> Json {

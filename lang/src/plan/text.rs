@@ -1,7 +1,7 @@
 //! A plan as an operator reads it: a sign, what, where; equal effects at many sites in one line; one line that counts.
 
 use super::{Action, Content, Counts, Entry, Plan, PlannedEffect, PlannedStep};
-use crate::eval::{StepKind, bytes_text, harmless, sites_text};
+use crate::eval::{Preferred, StepKind, bytes_text, harmless, sites_text};
 use crate::inventory::Inventory;
 use crate::model::{SiteSet, names};
 use indexmap::IndexMap;
@@ -100,7 +100,7 @@ fn shape(entry: &Entry, step: &PlannedStep) -> String {
         })
         .collect();
     let said = (&step.key.call, &step.arguments, &step.unknown, &step.later, step.more, step.name.is_some());
-    format!("{titles:?} {said:?} {effects:?} {:?}", step.brings)
+    format!("{titles:?} {said:?} {effects:?} {:?} {:?}", step.brings, step.preferred)
 }
 
 /// Steps that are alike as one, with their names folded.
@@ -191,9 +191,22 @@ fn step_text(out: &mut String, depth: usize, step: &PlannedStep, inventory: &Inv
             detailed = true;
         }
     }
+    if let Some(by) = &step.preferred_by {
+        let mut order: Vec<String> = step.preferred.iter().take(MOST_NAMED).map(|p| preferred(p, inventory)).collect();
+        let more = step.preferred.len() - order.len();
+        order.extend((more > 0).then(|| format!("and {more} more")));
+        line(out, depth, &format!("    preferred by {by}: {}", order.join(", ")));
+    }
     if step.more {
         let brings = bringing(&step.brings, inventory);
         line(out, depth, &format!("  else elsewhere, as {} allows{brings}", cut(&step.placement)));
+    }
+}
+
+fn preferred(preferred: &Preferred, inventory: &Inventory) -> String {
+    match preferred.why.is_empty() {
+        true => inventory.name(preferred.site).to_string(),
+        false => format!("{} ({})", inventory.name(preferred.site), cut(&preferred.why)),
     }
 }
 

@@ -11,7 +11,7 @@ use super::instance::Instance;
 use super::live::{prepared, times};
 use super::resolve::{self, Spot};
 use super::trouble::{Kind, Trouble, code_of};
-use super::{Run, Who, codes, copying, guards, pending, planned, read, refer, rows};
+use super::{Run, Who, codes, copying, guards, pending, planned, prefer, read, refer, rows};
 use edge_lang::eval::{Failure, Host, Key, Place, Secret, Step, StepKind, Unknown, Value};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
@@ -83,7 +83,7 @@ impl Planning {
         }
         let mut effects = Vec::new();
         let (mut refused, mut aimed) = (SiteSet::new(), SiteSet::new());
-        let mut troubles = Vec::new();
+        let (mut troubles, mut preferred) = (Vec::new(), Vec::new());
         if step.subject.is_some() || step.kind == StepKind::Copy {
             aimed = step.placement.sites();
             for layer in &layers {
@@ -100,7 +100,8 @@ impl Planning {
                 }
             }
         } else {
-            let order = crate::run::prefer::order(run, &step, &step.placement).await?;
+            preferred = prefer::order(run, &step, &step.placement).await;
+            let order = prefer::sites(&preferred);
             let mut known = HashMap::new();
             if step.kind == StepKind::Ensure {
                 // Where the placement holds of what is there, nothing is sent.
@@ -168,7 +169,8 @@ impl Planning {
         }
         let id = |site| effects.iter().find(|e| e.site == site).and_then(|e| e.id.clone());
         let value = pending::value(run, &step, &aimed, id, &BTreeMap::new());
-        let mut planned = PlannedStep::of(&step, &run.inventory);
+        let by = step.policy.prefer.as_ref().map_or("", |p| p.name());
+        let mut planned = PlannedStep::of(&step, &run.inventory).preferring(by, preferred);
         if planned.more {
             let shown: SiteSet = effects.iter().map(|e| e.site).collect();
             for site in &step.placement.sites().difference(&shown) {

@@ -79,7 +79,12 @@ impl TestHost {
             let _ = write!(text, ", unreachable {}", format!("{unreachable:?}").to_lowercase());
         }
         if let Some(prefer) = &policy.prefer {
-            let _ = write!(text, ", prefer {prefer}");
+            let _ = write!(text, ", prefer {}", prefer.name());
+        }
+        if !step.preferred.is_empty() {
+            let order: Vec<String> =
+                step.preferred.iter().map(|p| format!("{} {}", self.name(p.site), p.why)).collect();
+            let _ = write!(text, " ({})", order.join(", "));
         }
         if let Some(tenant) = &policy.tenant {
             let _ = write!(text, ", tenant {tenant}");

@@ -276,6 +276,9 @@ impl Checker<'_> {
             span,
         };
         self.state.changes |= operation.kind != StepKind::Read;
+        if let Some(frame) = self.functions.last_mut() {
+            frame.changes |= operation.kind != StepKind::Read;
+        }
         Typed { expr: Expr { kind: ExprKind::Operation(Arc::new(operation)), ty, span }, known }
     }
 

@@ -42,7 +42,8 @@ pub fn compile(texts: &[Text<'_>]) -> (Library, Vec<Diagnostic>) {
         .collect();
     let services: Vec<_> = declared.iter().map(|(_, service, _)| *service).collect();
     let world = World::of(&services);
-    let mut library = Library::default();
+    let functions = texts.iter().flat_map(|text| text.program).filter(|s| matches!(s.kind, StmtKind::Fn { .. }));
+    let mut library = Library { functions: functions.cloned().collect(), ..Library::default() };
     let mut diagnostics = Vec::new();
     for (text, declaration, span) in declared {
         let mut cx = Cx { world: &world, text, out: &mut diagnostics };

@@ -5,6 +5,7 @@ pub mod eval;
 pub mod inventory;
 pub mod library;
 pub mod model;
+pub mod mutant;
 pub mod plan;
 pub mod program;
 pub mod span;

@@ -5,6 +5,8 @@ mod disk;
 mod drive;
 mod ether;
 pub mod formula;
+#[cfg(debug_assertions)]
+mod mutants;
 mod program;
 mod promise;
 mod site;

@@ -10,6 +10,7 @@ use super::{SiteEffect, What, operation};
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::library::{Op, Resource};
 use edge_lang::model::Observation;
+use edge_lang::mutant::{Mutant, is_on};
 use std::sync::Arc;
 
 impl SiteEffect {
@@ -103,6 +104,9 @@ impl SiteEffect {
         resource: &Resource,
         known: &Known,
     ) -> Result<Option<Row>, Trouble> {
+        if is_on(Mutant::NoMarker) {
+            return Ok(None);
+        }
         if known.row.contains_key("id") {
             return instance.read(resource, known.row.clone(), known.args.clone()).await;
         }

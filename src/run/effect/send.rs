@@ -11,6 +11,7 @@ use super::{SiteEffect, What, before, bridged, operation, past, with_article};
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::library::{Op, Resource};
 use edge_lang::model::Observation;
+use edge_lang::mutant::{Mutant, is_on};
 use edge_lang::plan::{Action, PlannedEffect};
 use edge_lang::types::Name;
 use serde_json::Value as Json;
@@ -69,13 +70,22 @@ impl SiteEffect {
         self.approve(action).await.map_err(before)?;
         // Before the ticket is made, too: nothing is at a site that the journal does not know of.
         let creates = op.creates(&resource.name).is_some();
-        self.journal_send(self.kept_before(creates, resource.fence.is_some())).await?;
+        let sends = self.kept_before(creates, resource.fence.is_some());
+        if is_on(Mutant::JournalsAfterwards) {
+            let went = self.carry_out(&instance, resource, op, known, false).await;
+            return self.journal_send(sends).await.and(went);
+        }
+        self.journal_send(sends).await?;
         self.make_ticket(&instance, resource, op, &mut known).await.map_err(before)?;
         self.carry_out(&instance, resource, op, known, false).await
     }
 
     pub(super) async fn journal_send(&self, memory: Memory) -> Result<(), Stop> {
         let entry = Entry::Send { of: self.of.clone(), site: self.atom, memory: Box::new(memory) };
+        if is_on(Mutant::UnsyncedSend) {
+            self.run.journal.note(entry);
+            return Ok(());
+        }
         self.run.journal.record(entry).await.map_err(|e| before(Trouble::refused(format!("the journal: {e}"))))
     }
 

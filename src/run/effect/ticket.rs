@@ -10,6 +10,7 @@ use super::{SiteEffect, operation};
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::library::{Op, Resource};
 use edge_lang::model::Observation;
+use edge_lang::mutant::{Mutant, is_on};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,6 +165,7 @@ impl SiteEffect {
             }
             // No ticket was made: what is left is to be quiet.
             Ok(None) => self.quiet().await,
+            Err(_) if is_on(Mutant::FenceUnheard) => Seen::Observed(Observation::Fenced),
             Err(trouble) => self.unanswered(trouble),
         }
     }

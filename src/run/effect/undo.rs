@@ -10,6 +10,7 @@ use super::{SiteEffect, What, operation};
 use edge_lang::library::Undo;
 use edge_lang::library::render::{self};
 use edge_lang::model::Observation;
+use edge_lang::mutant::{Mutant, is_on};
 use tokio::time::Instant;
 
 impl SiteEffect {
@@ -55,7 +56,13 @@ impl SiteEffect {
         let resource = instance.resource(&self.resource).map_err(Stop::Refused)?;
         let name = self.called(resource).map(|n| format!(" `{n}`")).unwrap_or_default();
         if self.made {
-            let Some(row) = self.row.clone() else { return Ok("nothing to remove".into()) };
+            let Some(mut row) = self.row.clone() else { return Ok("nothing to remove".into()) };
+            if is_on(Mutant::UndoesByName)
+                && let Some(name) = self.name()
+                && let Ok(named) = instance.named(resource, &name).await
+            {
+                row = named.into_iter().last().unwrap_or(row);
+            }
             let gone =
                 remove::delete(&self.run, &self.step.key, self.atom, &instance, resource, &row, self.times.ready).await;
             gone.map_err(|t| if t.kind == Kind::Refused { Stop::Refused(t) } else { Stop::Silent(t) })?;

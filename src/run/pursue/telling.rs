@@ -6,6 +6,7 @@ use super::super::{Due, Owed};
 use super::chase::{Chase, Working};
 use super::{Effect, Ended, Told};
 use edge_lang::model::{Action, SiteId, SiteSet, State};
+use edge_lang::mutant::{Mutant, is_on};
 
 impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
     /// What an earlier runner saw and told, without a word in the journal.
@@ -29,7 +30,11 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         let of = self.id.clone();
         match action {
             Action::Done(outcome) => {
-                self.run.journal.record(Entry::Verdict { of, outcome: Some(outcome.clone()) }).await?;
+                let verdict = Entry::Verdict { of, outcome: Some(outcome.clone()) };
+                match is_on(Mutant::UnsyncedVerdict) {
+                    true => self.run.journal.note(verdict),
+                    false => self.run.journal.record(verdict).await?,
+                }
                 self.pursuit.issued(action).map_err(|e| e.to_string())?;
                 self.tell_done(outcome.clone());
             }

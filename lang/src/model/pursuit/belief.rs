@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Rules};
+use crate::mutant::{Mutant, is_on};
 
 /// Where one site stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -151,8 +152,10 @@ impl Belief {
             (O::Unreachable, Sent) => to(Cut),
             (O::Silent | O::Unreachable, Open | Soft | Shut) => self,
             (O::Back, Cut) => to(New),
+            (O::Absent, Open) if is_on(Mutant::FirstProbe) => self.closed(),
             (O::Absent, Open | Soft) => to(Soft),
             (O::Absent, Shut) | (O::Quiet, Soft) => self.closed(),
+            (O::Fenced, Soft) if is_on(Mutant::ProbeBeforeFence) => self.closed(),
             (O::Fenced, Soft) => Belief { loose: false, ..to(Shut) },
             (O::Undone, Undoing | Again | Stuck) => self.emptied(),
             (O::UndoRefused, Undoing) if !self.loose => to(Stuck),
@@ -165,6 +168,7 @@ impl Belief {
     /// Answers that were awaited when the runner stopped will not be heard.
     pub(super) fn crashed(self) -> Belief {
         let state = match self.state {
+            State::Sent if is_on(Mutant::ResendsOnResume) => State::New,
             State::Sent => State::Open,
             State::Undoing | State::Again => State::Lost,
             state => state,

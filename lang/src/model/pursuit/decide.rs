@@ -10,6 +10,7 @@ use crate::model::minimal::{Outcomes, Tangled, first_of};
 use crate::model::placement::Placement;
 use crate::model::set::SiteSet;
 use crate::model::site::SiteId;
+use crate::mutant::{Mutant, is_on};
 
 /// The beliefs about all sites, by site and by state.
 #[derive(Clone, Debug)]
@@ -128,6 +129,9 @@ pub(super) fn decide(aim: &Aim, beliefs: &Beliefs, goal: &Goal, rules: &Rules) -
             Ok(tidy(beliefs, &kept, rules))
         }
         Goal::Failing => {
+            if is_on(Mutant::ForgetsUndo) {
+                return Ok(vec![Step::Failed]);
+            }
             let mut steps = tidy(beliefs, &SiteSet::new(), rules);
             if closed(beliefs, rules).len() == beliefs.len() {
                 steps.push(Step::Failed);
@@ -195,7 +199,10 @@ impl Sight {
         let watched = watched(beliefs, rules);
         let there = beliefs.among(&[There, Stuck]).difference(&beliefs.out);
         // A broken thing is present too: it has to go.
-        let present = SiteSet::below(beliefs.len()).difference(&closed(beliefs, rules));
+        let mut present = SiteSet::below(beliefs.len()).difference(&closed(beliefs, rules));
+        if is_on(Mutant::UnknownIsAbsent) {
+            present.subtract(&beliefs.among(&[Open, Soft]));
+        }
         let unsure = beliefs.among(&[Sent, Open, Soft, Shut, Undoing, Lost, Again]);
         let ban = if rules.keyed { beliefs.out.clone() } else { beliefs.out.union(&watched) };
         Sight {
@@ -216,7 +223,7 @@ fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules) -> Result<Vec<Step>, Tang
     }
     let Some(wanted) = candidate(aim, &sight, rules)? else { return Ok(vec![Step::Abandon]) };
     let form = &aim.outcomes.form;
-    let harmless = form.holds_over(&wanted, &sight.present.difference(&wanted));
+    let harmless = form.holds_over(&wanted, &sight.present.difference(&wanted)) || is_on(Mutant::Overlaps);
     let mut sites = beliefs.among(&[State::Open, State::Soft, State::Shut, State::Lost]);
     if harmless || rules.overlap == Overlap::Brief {
         sites.add(&beliefs.among(&[State::New, State::Cut]).intersection(&wanted));

@@ -36,9 +36,13 @@ pub enum Mutant {
 }
 
 impl Mutant {
+    /// The rarest to be noticed first: who hunts all of them on several cores has then the least to wait for.
     pub const ALL: [Mutant; 13] = [
-        Mutant::ProbeBeforeFence,
+        Mutant::UndoesByName,
+        Mutant::UnsyncedVerdict,
         Mutant::FenceUnheard,
+        Mutant::ProbeBeforeFence,
+        Mutant::DropsDebt,
         Mutant::FirstProbe,
         Mutant::NoMarker,
         Mutant::ForgetsUndo,
@@ -46,9 +50,6 @@ impl Mutant {
         Mutant::Overlaps,
         Mutant::JournalsAfterwards,
         Mutant::UnsyncedSend,
-        Mutant::UnsyncedVerdict,
-        Mutant::UndoesByName,
-        Mutant::DropsDebt,
         Mutant::ResendsOnResume,
     ];
 }

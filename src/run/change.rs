@@ -5,7 +5,7 @@ use super::effect::{SiteEffect, what_of};
 use super::event::EventKind;
 use super::journal::{self, Begin, Id, Part};
 use super::live::{Live, any_resource, patience, rules, times, title};
-use super::pursue::{Effect, Ended, Told, pursue};
+use super::pursue::{Effect, Ended, Told, pursue, tidy};
 use super::trouble::code_of;
 use super::{Due, Owed, Run, codes, pending, rows};
 use edge_lang::eval::{Failure, FailureKind, Step, StepKind, Unreachable, Value};
@@ -74,6 +74,37 @@ impl Live {
         Ok(value)
     }
 
+    /// The step at each site, about what is there.
+    fn effects(
+        &self,
+        step: &Arc<Step>,
+        id: &Id,
+        subjects: HashMap<SiteId, Row>,
+    ) -> impl Fn(SiteId) -> SiteEffect + Send + 'static {
+        let (run, step, approval, id) = (self.run.clone(), step.clone(), self.approval.clone(), id.clone());
+        let times = times(&step);
+        move |site| {
+            let subject = subjects.get(&site).cloned();
+            SiteEffect::new(run.clone(), id.clone(), step.clone(), what_of(&step), site, subject, times)
+                .approved_by(approval.clone())
+        }
+    }
+
+    /// The step is taken back: what its verdict has spared goes too. The journal knows where that is.
+    pub(super) fn tidy_spared(&self, step: &Arc<Step>) -> Result<(), String> {
+        if !step.placement.spares() {
+            return Ok(());
+        }
+        let past = journal::Past::of(&self.run.journal.entries()?)?;
+        for (id, pursued) in past.of_step(&step.key).filter(|(id, _)| matches!(id.part, Part::Layer(_))) {
+            if pursued.pursuit.is_told() && !pursued.owed().is_empty() {
+                let subjects = pursued.begin.subjects.iter().map(|(site, known)| (*site, known.row())).collect();
+                tidy(&self.run, id, pursued, self.effects(step, id, subjects), patience(step));
+            }
+        }
+        Ok(())
+    }
+
     /// One pursuit: an effect at each site of the placement, about at most one thing there.
     async fn pursue(&self, step: Arc<Step>, layer: usize, subjects: HashMap<SiteId, Row>) -> Result<Pursued, Failure> {
         let run = &self.run;
@@ -103,15 +134,7 @@ impl Live {
             subjects: subjects.iter().map(|(site, row)| (*site, known(row))).collect(),
             source: None,
         };
-        let make = {
-            let (run, step, approval, id) = (run.clone(), step.clone(), self.approval.clone(), id.clone());
-            let times = times(&step);
-            move |site| {
-                let subject = subjects.get(&site).cloned();
-                SiteEffect::new(run.clone(), id.clone(), step.clone(), what_of(&step), site, subject, times)
-                    .approved_by(approval.clone())
-            }
-        };
+        let make = self.effects(&step, &id, subjects);
         let told = pursue(run, id, begin, make, patience(&step)).await;
         let Told { ended, effects, unknown } =
             told.map_err(|e| Failure::new(&edge_lang::eval::codes::TANGLED, step.at, e.to_string()))?;
@@ -214,7 +237,7 @@ pub(super) fn waiting(run: &Run, step: &Step) -> Option<Value> {
         false => sites.clone(),
     };
     let at = sites.iter().map(|s| run.inventory.instance(s, &step.service).unwrap_or(s)).collect();
-    run.owe(run.debtor(), Owed { key: step.key.clone(), title, sites, at, there: SiteSet::new(), due: Due::Deferred });
+    run.owe(run.debtor(), Owed { key: step.key.clone(), title, sites, at, due: Due::Deferred });
     Some(pending::value(run, step, &aim, |_| None, &BTreeMap::new()))
 }
 

@@ -165,14 +165,7 @@ pub async fn release(run: &Arc<Run>, made: Made) {
             // It stays, and is owed by the operation that it was made for.
             let sites = SiteSet::of(made.key.3);
             let title = format!("copy of {}", made.key.0);
-            let owed = Owed {
-                key: made.of.clone(),
-                title,
-                at: sites.clone(),
-                sites,
-                there: SiteSet::new(),
-                due: Due::Tidying,
-            };
+            let owed = Owed { key: made.of.clone(), title, at: sites.clone(), sites, due: Due::Tidying };
             return run.owe(run.debtor(), owed);
         }
         tokio::time::sleep(pause).await;

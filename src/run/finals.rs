@@ -83,10 +83,7 @@ pub async fn perform(
     if patience.unreachable == Unreachable::Defer && !answered && !run.is_interrupted() {
         let at = lost.iter().map(|s| run.inventory.instance(s, &step.service).unwrap_or(s)).collect();
         run.events.emit(Some(&step.key), EventKind::Deferred { sites: lost.clone() });
-        run.owe(
-            debtor,
-            Owed { key: step.key.clone(), title, sites: lost, at, there: SiteSet::new(), due: Due::Deferred },
-        );
+        run.owe(debtor, Owed { key: step.key.clone(), title, sites: lost, at, due: Due::Deferred });
         let done = Pursued { effects, ..Pursued::default() };
         return Ok(rows::value(run, step, &[done]));
     }
@@ -240,6 +237,8 @@ impl Act {
         let times = times(step);
         let (instance, row) = self.deleted().await?;
         let resource = instance.resource(&step.resource)?;
+        let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
+        remove::outlast(run, at, &instance, resource, &row, times.quiet).await?;
         if !*begun {
             let memory = Box::new(journal::Memory { attempt: 1, ..journal::Memory::default() });
             let sent = Entry::Send { of: self.id.clone(), site: *site, memory };

@@ -143,7 +143,13 @@ impl Host for Live {
                 let where_to = edge_lang::model::names::fold(&names);
                 let what = effects.first().map_or_else(String::new, |e| title(e.step(), &self.run.inventory));
                 self.run.note_taken(&key);
+                let step = effects.first().map(|e| e.step().clone());
                 let left = self.take_back(effects).await;
+                let tidied = step.as_ref().map_or(Ok(()), |step| self.tidy_spared(step));
+                if let Err(why) = tidied {
+                    let message = format!("the journal cannot be read: {why}");
+                    failures.push(Failure::new(&codes::JOURNAL, key.call, message).kind(FailureKind::Owed));
+                }
                 if !left.is_empty() {
                     let mut failure = Failure::new(&codes::NOT_UNDONE, key.call, format!("{what} could not be undone"));
                     failure.sites = left;

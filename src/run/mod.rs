@@ -101,6 +101,8 @@ pub struct Run {
     made: Mutex<HashSet<(SiteId, String)>>,
     /// Steps that were taken back in this process.
     taken: Mutex<HashSet<Key>>,
+    /// What was asked for twice under a name that its site keeps unique: while it is there, the older request does nothing.
+    unclosed: Mutex<HashSet<(SiteId, Name, String)>>,
     began: Instant,
     interrupt: watch::Receiver<bool>,
     background: Mutex<JoinSet<()>>,
@@ -123,8 +125,6 @@ pub struct Owed {
     pub sites: SiteSet,
     /// The sites whose service instances those are.
     pub at: SiteSet,
-    /// Of what is deferred: where it is there already, under no verdict yet.
-    pub there: SiteSet,
     pub due: Due,
 }
 
@@ -184,6 +184,7 @@ impl Run {
             planned: Mutex::default(),
             made: Mutex::default(),
             taken: Mutex::default(),
+            unclosed: Mutex::default(),
             began: Instant::now(),
             interrupt,
             background: Mutex::new(JoinSet::new()),
@@ -335,6 +336,15 @@ impl Run {
     fn is_used_beside(&self, copy: &journal::Id, by: &Key) -> bool {
         let taken = self.taken.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         self.past.is_used_beside(copy, |key| key != by && !taken.contains(key))
+    }
+
+    /// It was asked for twice, and the older request may still come.
+    fn note_unclosed(&self, at: SiteId, resource: &Name, id: &str) {
+        self.unclosed().insert((at, resource.clone(), id.to_string()));
+    }
+
+    fn unclosed(&self) -> MutexGuard<'_, HashSet<(SiteId, Name, String)>> {
+        self.unclosed.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// A thing that this run made: its own name is not taken by it.

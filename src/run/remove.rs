@@ -39,6 +39,30 @@ pub async fn delete(
     gone(run, instance, resource, row, deadline).await
 }
 
+/// A thing that was asked for twice, under a name that its site keeps unique, is not removed before all is quiet: as long as it
+/// is there the older request does nothing, and after that it would make the thing anew. Two answered reads, the quiet time
+/// apart.
+pub async fn outlast(
+    run: &Run,
+    at: SiteId,
+    instance: &Instance,
+    resource: &Resource,
+    row: &Row,
+    quiet: Duration,
+) -> Result<(), Trouble> {
+    let thing = (at, resource.name.clone(), row.id.clone().unwrap_or_default());
+    if !run.unclosed().contains(&thing) {
+        return Ok(());
+    }
+    instance.read(resource, row.fields.clone(), Fields::new()).await?;
+    if !run.pause(quiet).await {
+        return Err(Trouble::silent("stopped while an older request for it could still come"));
+    }
+    instance.read(resource, row.fields.clone(), Fields::new()).await?;
+    run.unclosed().remove(&thing);
+    Ok(())
+}
+
 /// Waits until the site does not have it any more.
 async fn gone(
     run: &Run,

@@ -4,10 +4,11 @@ use super::disk::{Book, Disk};
 use super::ether::Ether;
 use super::formula::Random;
 use super::program::Case;
-use super::promise::Promises;
+use super::promise::{self, Promises};
 use super::site::{Maker, SITES};
 use edge::cli::run::{Parts, Stage, runtime};
 use edge::config::{self, Clouds, Connection};
+use edge::drivers::turns::{AllTurns, IN_FLIGHT};
 use edge::drivers::{self, Failure, Session, Surroundings};
 use edge::run::approval::Everything;
 use edge::run::event::{Event, EventKind, Reader};
@@ -27,7 +28,7 @@ use indexmap::IndexMap;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 /// What all cases share.
 struct House {
@@ -85,6 +86,7 @@ fn checked(text: &str) -> Result<(Program, Arc<Inventory>), String> {
 /// Sessions of one runner.
 struct Opener {
     door: super::ether::Door,
+    turns: AllTurns,
     open: Mutex<HashMap<SiteId, Arc<dyn Session>>>,
 }
 
@@ -98,7 +100,7 @@ impl Opener {
         let cloud = house().clouds.get(name, None).cloned().expect("each site has its cloud");
         let outside = Surroundings {
             transport: Arc::new(self.door.clone()),
-            in_flight: Arc::new(Semaphore::new(drivers::IN_FLIGHT)),
+            turns: self.turns.of(site, IN_FLIGHT),
             seed: u64::from(site.0),
         };
         let session: Arc<dyn Session> = Arc::from(drivers::open(&Connection::openstack(name, cloud), outside)?);
@@ -221,6 +223,18 @@ pub struct Ran {
     pub trace: String,
 }
 
+/// By the title of an operation; copies have none of their own.
+fn known(past: &Past) -> HashMap<String, promise::Known> {
+    let mut known: HashMap<String, promise::Known> = HashMap::new();
+    for pursued in past.pursuits.values().filter(|p| p.begin.source.is_none()) {
+        let outcome = pursued.pursuit.outcome();
+        let of = known.entry(pursued.begin.title.clone()).or_default();
+        of.verdict |= outcome.is_some();
+        of.sites |= mask(&outcome.unwrap_or_default()) | mask(&pursued.owed());
+    }
+    known
+}
+
 /// So often is a run resumed when all is well.
 const LIVES: usize = 4;
 
@@ -291,7 +305,7 @@ async fn weather(case: &Case, text: String, program: &Program, inventory: &Arc<I
             sites: &config::Sites::default(),
             inventory: inventory.clone(),
             library: house().library.clone(),
-            sessions: Arc::new(Opener { door: ether.door(), open: Mutex::default() }),
+            sessions: Arc::new(Opener { door: ether.door(), turns: AllTurns::default(), open: Mutex::default() }),
             guards: Arc::new(Guards::new(Default::default())),
             base: Default::default(),
             variables: Default::default(),
@@ -338,6 +352,12 @@ async fn weather(case: &Case, text: String, program: &Program, inventory: &Arc<I
                     tokio::time::sleep(heal.saturating_sub(now)).await;
                 }
             }
+        }
+        if let Ok(past) = Past::of(&disk.entries()) {
+            let mut state = ether.state();
+            let state = &mut *state;
+            state.catch_up();
+            state.promises.kept(&known(&past), &state.sites);
         }
         tokio::time::sleep(case.rest).await;
     }

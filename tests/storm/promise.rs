@@ -1,9 +1,10 @@
 //! What is promised of every run, held against what the sites have and were asked, after each request that one of them
-//! carried out and at the end. It knows truth tables and nothing of pursuits; of the runner it takes only what it *told*.
+//! carried out and at the end. It knows truth tables and nothing of pursuits; of the runner it takes only what it *told*, to
+//! whoever reads its events or its journal.
 
 use super::formula::{Formula, bits};
 use super::site::{Ask, Kind, Maker, SITES, Site};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// One operation that makes something, and what was told of it.
 #[derive(Clone, Debug)]
@@ -63,6 +64,14 @@ pub struct Promises {
     pub foreign: Vec<(usize, Kind, String)>,
 }
 
+/// What a journal says of one operation.
+#[derive(Clone, Copy, Default)]
+pub struct Known {
+    /// Those of its verdict, and where something is owed.
+    pub sites: u32,
+    pub verdict: bool,
+}
+
 /// What is at the sites under the name of one operation.
 #[derive(Clone, Copy, Default)]
 struct Sight {
@@ -101,6 +110,12 @@ impl Watch {
             }
         }
         sight
+    }
+
+    /// As the runner calls the operation.
+    fn title(&self) -> String {
+        let operation = if self.ensure { "ensure" } else { "create" };
+        format!("{}.{operation} {:?}", self.kind.word(), self.name)
     }
 
     fn described(&self) -> String {
@@ -205,6 +220,20 @@ impl Promises {
         watch.failed = true;
     }
 
+    /// When a runner ends, however it ends: what is there is in a verdict that it told or under an open entry of its journal,
+    /// as `edge show` tells of it.
+    pub fn kept(&mut self, known: &HashMap<String, Known>, sites: &[Site]) {
+        for watch in &self.watches {
+            let known = known.get(&watch.title()).copied().unwrap_or_default();
+            let spared = if known.verdict { watch.formula.spared() } else { 0 };
+            let lost = watch.sight(sites).effects & !known.sites & !spared;
+            if lost != 0 {
+                let (what, at) = (watch.described(), named(lost));
+                self.broken.insert(format!("{what} is at {at}, and the journal knows nothing of it"));
+            }
+        }
+    }
+
     /// At the end, when all is well, every debt is paid, and all that was late has come.
     pub fn end(&mut self, sites: &[Site]) {
         let mut broken = Vec::new();
@@ -214,17 +243,13 @@ impl Promises {
             let taken_back = watch.atomics.iter().any(|number| !self.kept.contains(number));
             let kept = match watch.told {
                 Some(outcome) if watch.deleted => {
-                    // Under a name that the site keeps unique it was perhaps sent twice, and the older request is later
-                    // than the deletion: that is not closed by what the program deletes.
-                    let may_return = matches!(watch.kind, Kind::Key | Kind::Conf);
-                    if sight.effects & outcome != 0 && !may_return {
+                    if sight.effects & outcome != 0 {
                         broken.push(format!("{what} was deleted, and is at {}", named(sight.effects & outcome)));
                     }
-                    if may_return { outcome } else { 0 }
+                    0
                 }
                 Some(outcome) if taken_back => {
-                    // What `all but n of` spared is not closed by taking back.
-                    if sight.effects & !watch.formula.spared() != 0 {
+                    if sight.effects != 0 {
                         broken.push(format!("{what} was taken back, and is at {}", named(sight.effects)));
                     }
                     outcome
@@ -241,7 +266,7 @@ impl Promises {
                 }
                 None => 0,
             };
-            let spared = if watch.told.is_some() { watch.formula.spared() } else { 0 };
+            let spared = if watch.told.is_some() && !taken_back { watch.formula.spared() } else { 0 };
             let loose = sight.effects & !kept & !spared;
             if loose != 0 {
                 let how = if watch.begun { "nobody knows of it" } else { "it was never begun" };

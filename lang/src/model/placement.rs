@@ -133,6 +133,15 @@ impl Placement {
         }
     }
 
+    /// Whether a verdict may leave what is there outside of it: `all but n of`, as a whole or as a part of an `&&`.
+    pub fn spares(&self) -> bool {
+        match self {
+            Placement::AllBut(..) => true,
+            Placement::And(parts) => parts.iter().any(Placement::spares),
+            _ => false,
+        }
+    }
+
     /// Whether it contains `!`, `none of` or `xor`, which a read cannot bring about.
     pub fn has_not_or_xor(&self) -> bool {
         match self {

@@ -177,7 +177,7 @@ impl SiteEffect {
         self
     }
 
-    pub fn step(&self) -> &Step {
+    pub fn step(&self) -> &Arc<Step> {
         &self.step
     }
 
@@ -414,6 +414,12 @@ impl Effect for SiteEffect {
 
     fn left_all(&self) -> bool {
         self.left_all
+    }
+
+    fn note_unclosed(&self) {
+        if let Some(id) = self.row.as_ref().and_then(|row| row.id.as_ref()) {
+            self.run.note_unclosed(self.at, &self.resource, id);
+        }
     }
 
     fn is_hopeless(&self) -> bool {

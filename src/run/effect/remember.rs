@@ -3,6 +3,7 @@
 use super::super::copies;
 use super::super::journal::{Entry, Known, Memory, hidden, hide};
 use super::super::pursue::{Deed, Effect, Seen};
+use super::super::remove;
 use super::super::trouble::Trouble;
 use super::{SiteEffect, What, copy_fields};
 use edge_lang::library::Resource;
@@ -79,8 +80,18 @@ impl SiteEffect {
         Ok(())
     }
 
+    async fn outlast(&mut self) -> Result<(), Trouble> {
+        let Some(row) = self.row.clone().filter(|_| self.made) else { return Ok(()) };
+        let instance = self.open().await?;
+        let resource = instance.resource(&self.resource)?;
+        remove::outlast(&self.run, self.at, &instance, resource, &row, self.times.quiet).await
+    }
+
     /// An undo that no pursuit asks for. Journaled as one of a pursuit is.
     pub async fn undo_alone(&mut self) -> Seen {
+        if let Err(trouble) = self.outlast().await {
+            return self.unanswered(trouble);
+        }
         let seen = self.act(Deed::Undo).await;
         let (observation, state) = match seen {
             Seen::Observed(Observation::Undone) => (Observation::Undone, State::New),

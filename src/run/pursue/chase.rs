@@ -56,6 +56,18 @@ pub(super) struct Chase<E, M> {
 
 pub(super) type Working<E> = FuturesUnordered<BoxFuture<'static, (SiteId, E, Seen)>>;
 
+/// None where the whole operation is meant.
+fn deed_of(action: &Action) -> Option<(SiteId, Deed)> {
+    match action {
+        Action::Send(site) => Some((*site, Deed::Send)),
+        Action::Probe(site) => Some((*site, Deed::Probe)),
+        Action::Fence(site) => Some((*site, Deed::Fence)),
+        Action::Quiet(site) => Some((*site, Deed::Quiet)),
+        Action::Undo(site) => Some((*site, Deed::Undo)),
+        Action::Done(_) | Action::Failed | Action::Abandon => None,
+    }
+}
+
 /// Until when.
 struct Clocks {
     /// When sites in trouble are given up, or the operation is deferred.
@@ -182,32 +194,20 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
     async fn start_what_is_due(&mut self, working: &mut Working<E>) -> Result<(), String> {
         'again: loop {
             let now = Instant::now();
-            for action in self.pursuit.actions() {
-                let (site, deed) = match &action {
-                    Action::Send(s) => (*s, Deed::Send),
-                    Action::Probe(s) => (*s, Deed::Probe),
-                    Action::Fence(s) => (*s, Deed::Fence),
-                    Action::Quiet(s) => (*s, Deed::Quiet),
-                    Action::Undo(s) => (*s, Deed::Undo),
-                    Action::Done(_) | Action::Failed | Action::Abandon => {
-                        if self.conclude(&action).await? {
-                            continue 'again;
-                        }
-                        continue;
+            let room = self.patience.parallel.saturating_sub(working.len());
+            let sends = !self.pursuit.rules().ensure || self.has_looked();
+            let ready = |action: &Action| match deed_of(action) {
+                Some((_, Deed::Send)) if !sends => false,
+                Some((site, deed)) => room > 0 && self.is_ready(site, deed, now),
+                None => true,
+            };
+            for action in self.pursuit.actions_that(room.max(1), ready) {
+                let Some((site, deed)) = deed_of(&action) else {
+                    if self.conclude(&action).await? {
+                        continue 'again;
                     }
+                    continue;
                 };
-                let due = |t: &Trouble| if deed == Deed::Send { t.again.max(t.send) } else { t.again };
-                let waits = self.trouble.get(&site).is_some_and(|t| due(t) > now);
-                if self.busy.contains(site) || waits || working.len() >= self.patience.parallel {
-                    continue;
-                }
-                if deed == Deed::Send && self.pursuit.rules().ensure && !self.has_looked() {
-                    continue;
-                }
-                // A refused undo is a debt, which this run does not press for ever.
-                if deed == Deed::Undo && self.refusals.get(&site).is_some_and(|n| *n >= REFUSALS) {
-                    continue;
-                }
                 let deed = if deed == Deed::Probe && self.is_unwanted(site) { Deed::Look } else { deed };
                 self.pursuit.issued(&action).map_err(|e| e.to_string())?;
                 self.busy.insert(site);
@@ -238,6 +238,14 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         }
     }
 
+    fn is_ready(&self, site: SiteId, deed: Deed, now: Instant) -> bool {
+        let due = |t: &Trouble| if deed == Deed::Send { t.again.max(t.send) } else { t.again };
+        let waits = self.trouble.get(&site).is_some_and(|t| due(t) > now);
+        // A refused undo is a debt, which this run does not press for ever.
+        let is_debt = deed == Deed::Undo && self.refusals.get(&site).is_some_and(|n| *n >= REFUSALS);
+        !(self.busy.contains(site) || waits || is_debt)
+    }
+
     /// What was deferred earlier comes first; a copy is part of the operation that it is made for.
     fn comes_first(&self, at: SiteId) -> Option<String> {
         match self.id.part {
@@ -247,7 +255,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
     }
 
     /// `ensure` looks everywhere before it makes anything: where the placement holds, nothing is sent.
-    fn has_looked(&mut self) -> bool {
+    fn has_looked(&self) -> bool {
         self.looked.len() == self.pursuit.placement().sites().len()
     }
 

@@ -8,7 +8,7 @@ mod chase;
 mod telling;
 
 use super::Run;
-use super::journal::{Begin, Entry, Id, Memory};
+use super::journal::{self, Begin, Entry, Id, Memory};
 use edge_lang::eval::Unreachable;
 use edge_lang::model::{Action, Observation, Pursuit, SiteId, SiteSet, Tangled};
 use futures_util::future::BoxFuture;
@@ -47,6 +47,8 @@ pub trait Effect: Clone + Send + 'static {
     fn holds(&self) -> bool;
     /// The last undo found nothing of ours to undo: no request of the effect ever left for the site.
     fn left_all(&self) -> bool;
+    /// It is there, and an older request for it may still come.
+    fn note_unclosed(&self);
     /// Asking the site again would come to the same.
     fn is_hopeless(&self) -> bool;
     /// What the journal keeps of it.
@@ -94,6 +96,34 @@ pub struct Told<E> {
     pub unknown: SiteSet,
 }
 
+/// What a verdict spared is closed and undone too, now that all of it is taken back. Nothing waits for that; what is not closed
+/// in time is owed.
+pub fn tidy<E: Effect>(
+    run: &Arc<Run>,
+    id: &Id,
+    past: &journal::Pursued,
+    make: impl Fn(SiteId) -> E + Send + 'static,
+    patience: Patience,
+) {
+    let left = remembered(past, &make);
+    let (tell, _) = oneshot::channel();
+    let (id, title) = (id.clone(), past.begin.title.clone());
+    let mut chase = chase::Chase::new(run.clone(), (id, title), past.pursuit.clone(), make, patience, left, tell);
+    chase.tell = None;
+    run.background(chase.go());
+}
+
+/// The effects that an earlier runner left, and the sites that it touched.
+fn remembered<E: Effect>(past: &journal::Pursued, make: impl Fn(SiteId) -> E) -> (BTreeMap<SiteId, E>, SiteSet) {
+    let mut effects = BTreeMap::new();
+    for (site, memory) in &past.memories {
+        let mut effect = make(*site);
+        effect.remember(memory);
+        effects.insert(*site, effect);
+    }
+    (effects, past.touched.clone())
+}
+
 /// Pursues until a verdict, the time limit or an interruption. What the verdict does not contain is tidied afterwards, in a
 /// task of the run that nothing waits for; what is deferred goes on there too.
 ///
@@ -120,16 +150,10 @@ pub async fn pursue<E: Effect>(
     if run.taking_back && !pursuit.is_told() && pursuit.issued(&Action::Abandon).is_ok() {
         run.journal.note(Entry::Failing { of: id.clone() });
     }
-    let mut effects = BTreeMap::new();
-    for (site, memory) in past.iter().flat_map(|p| &p.memories) {
-        let mut effect = make(*site);
-        effect.remember(memory);
-        effects.insert(*site, effect);
-    }
-    let touched = past.map(|p| p.touched.clone()).unwrap_or_default();
+    let left = past.map(|past| remembered(past, &make)).unwrap_or_default();
     // What came later may use it, and has to go first if it fails.
     let holding = past.is_some() && !run.taking_back && run.past.has_later(&id);
-    let chase = chase::Chase::new(run.clone(), (id, title), pursuit, make, patience, (effects, touched), tell);
+    let chase = chase::Chase::new(run.clone(), (id, title), pursuit, make, patience, left, tell);
     run.background(chase.holding(holding).go());
     Ok(match told.await {
         Ok(told) => told,

@@ -11,7 +11,7 @@ use edge_lang::mutant::{Mutant, is_on};
 impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
     /// What an earlier runner saw and told, without a word in the journal.
     pub fn tell_again(&mut self) {
-        if let Part::Layer(_) = self.id.part {
+        if let (Part::Layer(_), true) = (&self.id.part, self.tell.is_some()) {
             let there = self.there();
             for (site, effect) in self.effects.iter().filter(|(site, _)| there.contains(**site)) {
                 let (site, what) = (*site, effect.memory().word);
@@ -56,6 +56,8 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
 
     fn tell_done(&mut self, outcome: SiteSet) {
         let of_outcome = |site: &SiteId| outcome.contains(*site);
+        let loose = |site: &SiteId| self.pursuit.belief(*site).is_some_and(|b| b.loose) && self.pursuit.rules().keyed;
+        self.effects.iter().filter(|(s, _)| of_outcome(s) && loose(s)).for_each(|(_, effect)| effect.note_unclosed());
         let sites: Vec<SiteId> = self.effects.keys().copied().filter(of_outcome).collect();
         let effects = sites.into_iter().filter_map(|s| Some((s, self.effects.remove(&s)?))).collect();
         let owed = self.owed();
@@ -122,20 +124,12 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 Due::Deferred
             }
         };
-        let there = match due {
-            Due::Deferred => self.owed().difference(&sites),
-            _ => SiteSet::new(),
-        };
-        self.owe_all(sites, there, due);
+        self.owe_at(sites, due);
     }
 
     fn owe_at(&self, sites: SiteSet, due: Due) {
-        self.owe_all(sites, SiteSet::new(), due);
-    }
-
-    fn owe_all(&self, sites: SiteSet, there: SiteSet, due: Due) {
         let at = sites.iter().map(|site| self.effects.get(&site).map_or(site, Effect::at)).collect();
-        let owed = Owed { key: self.id.key.clone(), title: self.title.clone(), sites, at, there, due };
+        let owed = Owed { key: self.id.key.clone(), title: self.title.clone(), sites, at, due };
         self.run.owe(self.debtor, owed);
     }
 

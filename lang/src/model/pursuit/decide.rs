@@ -11,6 +11,7 @@ use crate::model::placement::Placement;
 use crate::model::set::SiteSet;
 use crate::model::site::SiteId;
 use crate::mutant::{Mutant, is_on};
+use std::ops::ControlFlow;
 
 /// The beliefs about all sites, by site and by state.
 #[derive(Clone, Debug)]
@@ -98,6 +99,11 @@ impl Aim {
         Aim { outcomes, attempted, rest }
     }
 
+    /// What was made is taken back, and with it what a verdict would leave.
+    pub fn spare_nothing(&mut self) {
+        self.attempted = SiteSet::new();
+    }
+
     /// The sites that a verdict leaves as they are although they are not in it: nothing inside `all but n of` is
     /// tidied, except what is broken or has an undo on its way, and what the rest of the placement excludes.
     pub fn spared(&self, verdict: &SiteSet, beliefs: &Beliefs) -> SiteSet {
@@ -119,27 +125,28 @@ fn part_all_but(placement: &Placement, attempted: &mut SiteSet, rest: &mut Vec<P
     }
 }
 
+/// Takes an action that is due, and says whether more are wanted: of a thousand that are, somebody may have room for one.
+pub(super) type Taker<'a> = &'a mut dyn FnMut(Step) -> ControlFlow<()>;
+
 /// The actions that are due, in order of rank. An error where the placement is too tangled to go on.
-pub(super) fn decide(aim: &Aim, beliefs: &Beliefs, goal: &Goal, rules: &Rules) -> Result<Vec<Step>, Tangled> {
+pub(super) fn decide(aim: &Aim, beliefs: &Beliefs, goal: &Goal, rules: &Rules, take: Taker<'_>) -> Result<(), Tangled> {
     match goal {
-        Goal::Pursuing => pursue(aim, beliefs, rules),
+        Goal::Pursuing => return pursue(aim, beliefs, rules, take),
         Goal::Done(verdict) => {
             let mut kept = verdict.clone();
             kept.add(&aim.spared(verdict, beliefs));
-            Ok(tidy(beliefs, &kept, rules))
+            tidy(beliefs, &kept, rules, take);
         }
         Goal::Failing => {
-            if is_on(Mutant::ForgetsUndo) {
-                return Ok(vec![Step::Failed]);
+            if closed(beliefs, rules).len() == beliefs.len() || is_on(Mutant::ForgetsUndo) {
+                let _ = take(Step::Failed);
+            } else {
+                tidy(beliefs, &SiteSet::new(), rules, take);
             }
-            let mut steps = tidy(beliefs, &SiteSet::new(), rules);
-            if closed(beliefs, rules).len() == beliefs.len() {
-                steps.push(Step::Failed);
-            }
-            Ok(steps)
         }
-        Goal::Failed => Ok(tidy(beliefs, &SiteSet::new(), rules)),
+        Goal::Failed => tidy(beliefs, &SiteSet::new(), rules, take),
     }
+    Ok(())
 }
 
 /// The sites that count as closed: those that are, and with the fence *watch* those that are watched.
@@ -154,10 +161,10 @@ fn watched(beliefs: &Beliefs, rules: &Rules) -> SiteSet {
 }
 
 /// Close and undo everything but what is kept.
-fn tidy(beliefs: &Beliefs, kept: &SiteSet, rules: &Rules) -> Vec<Step> {
+fn tidy(beliefs: &Beliefs, kept: &SiteSet, rules: &Rules, take: Taker<'_>) {
     let mut sites = beliefs.among(&[State::There, State::Stuck, State::Open, State::Soft, State::Shut, State::Lost]);
     sites.subtract(kept);
-    sites.iter().filter_map(|rank| remove(rank, beliefs.get(rank), rules)).collect()
+    let _ = sites.iter().filter_map(|rank| remove(rank, beliefs.get(rank), rules)).try_for_each(take);
 }
 
 /// The next step towards knowing.
@@ -216,12 +223,16 @@ impl Sight {
     }
 }
 
-fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules) -> Result<Vec<Step>, Tangled> {
+fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules, take: Taker<'_>) -> Result<(), Tangled> {
     let sight = Sight::of(beliefs, rules);
     if let Some(verdict) = verdict(aim, beliefs, &sight) {
-        return Ok(vec![Step::Done(verdict)]);
+        let _ = take(Step::Done(verdict));
+        return Ok(());
     }
-    let Some(wanted) = candidate(aim, &sight, rules)? else { return Ok(vec![Step::Abandon]) };
+    let Some(wanted) = candidate(aim, &sight, rules)? else {
+        let _ = take(Step::Abandon);
+        return Ok(());
+    };
     let form = &aim.outcomes.form;
     let harmless = form.holds_over(&wanted, &sight.present.difference(&wanted)) || is_on(Mutant::Overlaps);
     let mut sites = beliefs.among(&[State::Open, State::Soft, State::Shut, State::Lost]);
@@ -232,7 +243,7 @@ fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules) -> Result<Vec<Step>, Tang
         sites.add(&beliefs.among(&[State::There, State::Stuck]).difference(&wanted));
     }
     let may_send = harmless || rules.overlap == Overlap::Brief;
-    let steps = sites.iter().filter_map(|rank| {
+    let mut steps = sites.iter().filter_map(|rank| {
         let belief = beliefs.get(rank);
         if wanted.contains(rank) {
             let sendable = belief.state.is_closed() || rules.keyed && belief.state == State::Soft;
@@ -244,7 +255,8 @@ fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules) -> Result<Vec<Step>, Tang
             false => learn(rank, belief, rules),
         }
     });
-    Ok(steps.collect())
+    let _ = steps.try_for_each(take);
+    Ok(())
 }
 
 /// The outcome that is aimed at; what is too tangled to be searched has none.

@@ -15,6 +15,7 @@ mod recall;
 mod record;
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
@@ -202,7 +203,12 @@ impl Pursuit {
     /// being done. Nothing means wait. A placement that became too tangled to search waits for ever, and is
     /// reported unsettled.
     pub fn actions(&self) -> Vec<Action> {
-        let steps = decide::decide(&self.aim, &self.beliefs, &self.goal, &self.rules).unwrap_or_default();
+        self.actions_that(usize::MAX, |_| true)
+    }
+
+    /// The first of them, at most so many, that somebody is ready for.
+    pub fn actions_that(&self, most: usize, ready: impl Fn(&Action) -> bool) -> Vec<Action> {
+        let mut actions = Vec::new();
         let site = |rank: SiteId| self.aim.outcomes.order()[rank.index()];
         let named = |step| match step {
             Step::Send(rank) => Action::Send(site(rank)),
@@ -214,7 +220,16 @@ impl Pursuit {
             Step::Abandon => Action::Abandon,
             Step::Failed => Action::Failed,
         };
-        steps.into_iter().map(named).collect()
+        let mut take = |step| {
+            let action = named(step);
+            if ready(&action) {
+                actions.push(action);
+            }
+            if actions.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        // What is too tangled has none.
+        let _ = decide::decide(&self.aim, &self.beliefs, &self.goal, &self.rules, &mut take);
+        actions
     }
 
     /// The actions, without the probes and fences that are out.

@@ -23,7 +23,7 @@ pub enum Mark {
 }
 
 impl Pursuit {
-    /// Takes in the next entry. Only sends, removals and verdicts must have been written, so a request may leave a site of
+    /// Takes in the next entry. A removal of what is in the verdict says that all of the operation is taken back. Only sends, removals and verdicts must have been written, so a request may leave a site of
     /// which nothing was written since the last one; then nothing of it is believed that would be better than silence.
     pub fn recall(&mut self, mark: &Mark) -> Result<(), Impossible> {
         let rules = self.rules;
@@ -37,6 +37,11 @@ impl Pursuit {
             Mark::Undoing(site) => {
                 let rank = self.rank(*site)?;
                 let was = self.beliefs.get(rank);
+                if let Goal::Done(verdict) = &self.goal
+                    && verdict.contains(rank)
+                {
+                    self.aim.spare_nothing();
+                }
                 let next = was.after(&Action::Undo(*site), &rules);
                 self.beliefs.set(rank, next.unwrap_or(Belief { state: State::Undoing, ..was }));
             }

@@ -33,6 +33,9 @@ mod grammar;
 #[path = "suite/editors.rs"]
 mod editors;
 
+#[path = "suite/crowd.rs"]
+mod crowd;
+
 #[path = "suite/repl.rs"]
 mod repl;
 #[path = "suite/simulated.rs"]

@@ -1,17 +1,17 @@
 //! Opens sites: one session per site and tenant, made when first needed, over the network or to simulated sites.
 
 use crate::config::{self, Clouds, Connection, Environment};
-use crate::drivers::{self, Failure, IN_FLIGHT, Session, Surroundings};
+use crate::drivers::turns::{AllTurns, IN_FLIGHT, Turns};
+use crate::drivers::{self, Failure, Session, Surroundings};
 use crate::run::{Sessions, Who};
 use crate::sim::World;
 use crate::transport::Transport;
-use crate::transport::network::Network;
+use crate::transport::network::Networks;
 use edge_lang::inventory::{Inventory, Site};
 use edge_lang::model::SiteId;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockWriteGuard};
-use tokio::sync::Semaphore;
 
 /// Site, account, tenant.
 type Key = (SiteId, Option<Arc<str>>, Option<String>);
@@ -24,7 +24,8 @@ pub struct Opener {
     /// Instead of the network, and with its own clouds.
     simulated: Option<Simulated>,
     sessions: Mutex<HashMap<Key, Arc<dyn Session>>>,
-    in_flight: Mutex<HashMap<SiteId, Arc<Semaphore>>>,
+    turns: AllTurns,
+    networks: Networks,
 }
 
 struct Simulated {
@@ -92,7 +93,8 @@ impl Opener {
             inventory: RwLock::new(inventory),
             simulated,
             sessions: Mutex::default(),
-            in_flight: Mutex::default(),
+            turns: AllTurns::default(),
+            networks: Networks::default(),
         }
     }
 
@@ -112,8 +114,7 @@ impl Opener {
         };
         let mut sessions = self.sessions.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         sessions.retain(|(site, ..), _| same(*site));
-        let mut limits = self.in_flight.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        limits.retain(|site, _| same(*site));
+        self.turns.retain(same);
     }
 
     fn open(&self, key: &Key, inventory: &Inventory) -> Result<Arc<dyn Session>, Failure> {
@@ -125,7 +126,7 @@ impl Opener {
             None => {
                 let connection =
                     config::connection(&self.sites, info, account, &self.clouds, &self.environment).map_err(wrong)?;
-                let network = Network::new(&connection.network(&self.environment)).map_err(wrong)?;
+                let network = self.networks.of(&connection.network(&self.environment)).map_err(wrong)?;
                 let transport: Arc<dyn Transport> = Arc::new(network);
                 (connection, transport)
             }
@@ -134,16 +135,13 @@ impl Opener {
             Some(tenant) => connection.in_project(tenant).map_err(wrong)?,
             None => connection,
         };
-        let in_flight = self.limit(site, &info.name);
-        let outside = Surroundings { transport, in_flight, seed: u64::from(site.0) };
+        let outside = Surroundings { transport, turns: self.turns(site, &info.name), seed: u64::from(site.0) };
         Ok(Arc::from(drivers::open(&connection, outside)?))
     }
 
-    fn limit(&self, site: SiteId, name: &str) -> Arc<Semaphore> {
+    fn turns(&self, site: SiteId, name: &str) -> Turns {
         let guards = self.sites.guards.get(name).and_then(|g| g.in_flight);
-        let at_once = guards.or(self.sites.defaults.in_flight).unwrap_or(IN_FLIGHT).max(1);
-        let mut all = self.in_flight.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        all.entry(site).or_insert_with(|| Arc::new(Semaphore::new(at_once))).clone()
+        self.turns.of(site, guards.or(self.sites.defaults.in_flight).unwrap_or(IN_FLIGHT))
     }
 }
 

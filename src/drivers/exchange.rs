@@ -201,7 +201,7 @@ impl Wire {
             Ok(request) => request,
             Err(why) => return Attempt::NotSent(why),
         };
-        let turn = match timeout_at(deadline, self.outside.in_flight.acquire()).await {
+        let turn = match timeout_at(deadline, self.outside.turns.take()).await {
             Ok(Ok(turn)) if Instant::now() < deadline => turn,
             _ => return Attempt::NotSent(format!("no time left to ask {at}")),
         };

@@ -15,6 +15,7 @@ mod openstack;
 pub mod paging;
 mod place;
 mod secrets;
+pub mod turns;
 
 use crate::config::{Connection, Way};
 use crate::transport::{Body, Transport};
@@ -28,14 +29,11 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Surroundings {
     pub transport: Arc<dyn Transport>,
-    /// Requests in flight at once; the sessions of one site share it.
-    pub in_flight: Arc<tokio::sync::Semaphore>,
+    /// The sessions of one site share them.
+    pub turns: turns::Turns,
     /// For the jitter of what is sent again.
     pub seed: u64,
 }
-
-/// How many requests a site gets at once, if nobody says otherwise.
-pub const IN_FLIGHT: usize = 16;
 
 /// Opens a session by the site's stack: each is a folder here, and a line. Nothing is sent before it is used.
 pub fn open(connection: &Connection, outside: Surroundings) -> Result<Box<dyn Session>, Failure> {

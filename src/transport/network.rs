@@ -1,4 +1,4 @@
-//! The transport of real life: reqwest over TCP and TLS, one client for each site's settings.
+//! The transport of real life: reqwest over TCP and TLS, one client for all sites of like settings.
 //!
 //! The hard idea is what *not* to leave to the HTTP client: it follows no redirect, retries nothing and takes no proxy
 //! from the process's environment, because each of these could send a token elsewhere or an operation twice. What is
@@ -12,9 +12,10 @@ use http::header::CONTENT_LENGTH;
 use http_body::Body as _;
 use http_body_util::{BodyExt, BodyStream};
 use secrecy::{ExposeSecret, SecretString};
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// How one site is reached. Paths are absolute.
@@ -63,7 +64,7 @@ pub struct ServerName {
 }
 
 /// Proxies, as `http_proxy`, `https_proxy` and `no_proxy` name them. This machine is never reached through one.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Proxy {
     /// For this site and whatever it is, this machine too: somebody has written it so.
     pub always: Option<String>,
@@ -116,6 +117,47 @@ impl Network {
 
     fn secure(&self) -> Result<&reqwest::Client, String> {
         self.secure.get_or_init(|| secure(&self.settings)).as_ref().map_err(String::clone)
+    }
+}
+
+/// The clients of a process. Sites of like settings share one: it holds connections, each to one host, and what is trusted, and
+/// nothing of anybody's account. A thousand sites have one pool then and load the system's certificates once. A site that has a
+/// certificate or a key of its own, or another name, has a client of its own.
+#[derive(Default)]
+pub struct Networks(Mutex<HashMap<Likeness, Network>>);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Likeness {
+    verify: bool,
+    cacert: Option<PathBuf>,
+    proxy: Proxy,
+    connect_timeout: Duration,
+}
+
+impl Likeness {
+    fn of(settings: &Settings) -> Option<Likeness> {
+        let Settings { verify, cacert, cert, key, server_name, proxy, connect_timeout } = settings;
+        let cacert = match cacert {
+            None => None,
+            Some(Pem::File(path)) => Some(path.clone()),
+            Some(Pem::Text(..)) => return None,
+        };
+        let own = cert.is_some() || key.is_some() || server_name.is_some();
+        let (proxy, connect_timeout) = (proxy.clone(), *connect_timeout);
+        (!own).then_some(Likeness { verify: *verify, cacert, proxy, connect_timeout })
+    }
+}
+
+impl Networks {
+    pub fn of(&self, settings: &Settings) -> Result<Network, String> {
+        let Some(like) = Likeness::of(settings) else { return Network::new(settings) };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(network) = all.get(&like) {
+            return Ok(network.clone());
+        }
+        let network = Network::new(settings)?;
+        all.insert(like, network.clone());
+        Ok(network)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::support;
 use edge::cli::run::{Parts, Stage};
 use edge::cli::{Status, Text, Workplace};
 use edge::config::{Environment, Sites};
+use edge::drivers::turns::AllTurns;
 use edge::drivers::{Failure, Session, Surroundings};
 use edge::run::approval::Everything;
 use edge::run::guards::Guards;
@@ -27,7 +28,7 @@ use hostile::Hostile;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 /// A stack, as far as the tests must know it.
 pub struct Stack {
@@ -119,7 +120,7 @@ impl Sessions for Opened {
 }
 
 pub fn surroundings(transport: Arc<dyn Transport>) -> Surroundings {
-    Surroundings { transport, in_flight: Arc::new(Semaphore::new(4)), seed: 7 }
+    Surroundings { transport, turns: AllTurns::default().of(SiteId(0), 4), seed: 7 }
 }
 
 impl<'a> Ground<'a> {

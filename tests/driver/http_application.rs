@@ -31,7 +31,7 @@ fn open(settings: &[(&str, &str)], router: Router) -> Result<(Box<dyn Session>, 
 fn open_in(directory: &Path, settings: &[(&str, &str)], router: Router) -> Result<(Box<dyn Session>, Seen), Failure> {
     let seen = Seen::default();
     let transport = Arc::new(Inside { router, seen: seen.clone() });
-    let outside = Surroundings { transport, in_flight: Arc::new(tokio::sync::Semaphore::new(4)), seed: 7 };
+    let outside = Surroundings { transport, turns: super::turns(4), seed: 7 };
     let connection = connection(settings, directory).map_err(Failure::Configuration)?;
     Ok((edge::drivers::open(&connection, outside)?, seen))
 }

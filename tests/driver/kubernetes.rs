@@ -21,7 +21,7 @@ fn kubeconfig(user: &str) -> String {
 fn open(user: &str, router: Router) -> Result<(Box<dyn Session>, Seen), Failure> {
     let seen = Seen::default();
     let transport = Arc::new(Inside { router, seen: seen.clone() });
-    let outside = Surroundings { transport, in_flight: Arc::new(tokio::sync::Semaphore::new(8)), seed: 7 };
+    let outside = Surroundings { transport, turns: super::turns(8), seed: 7 };
     let found = cluster::from_text(&kubeconfig(user), "c").map_err(Failure::Configuration)?;
     Ok((edge::drivers::open(&Connection::kubernetes("K", found), outside)?, seen))
 }

@@ -11,14 +11,15 @@ mod simulated;
 mod sockets;
 
 use edge::config::{Auth, Cloud, Connection, Tls};
+use edge::drivers::turns::{AllTurns, Turns};
 use edge::drivers::{Limits, Session, Surroundings};
 use edge::transport::Transport;
 use edge_lang::library::{Listing, Method, Pages, Payload, Request, Rows, Version};
+use edge_lang::model::SiteId;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// A cloud by its `auth`: the type, and values.
 pub fn cloud(kind: &str, values: &[(&str, &str)]) -> Cloud {
@@ -38,8 +39,13 @@ pub fn cloud(kind: &str, values: &[(&str, &str)]) -> Cloud {
     }
 }
 
+/// Of one site alone.
+pub fn turns(at_once: usize) -> Turns {
+    AllTurns::default().of(SiteId(0), at_once)
+}
+
 pub fn open(cloud: Cloud, transport: Arc<dyn Transport>) -> Box<dyn Session> {
-    let outside = Surroundings { transport, in_flight: Arc::new(Semaphore::new(4)), seed: 7 };
+    let outside = Surroundings { transport, turns: turns(4), seed: 7 };
     edge::drivers::open(&Connection::openstack("site", cloud), outside).unwrap_or_else(|e| panic!("{e}"))
 }
 

@@ -28,8 +28,7 @@ impl Transport for Kept {
 
 async fn asked(kind: &str, values: &[(&str, &str)]) -> Result<(String, Value), Failure> {
     let kept = Arc::new(Kept::default());
-    let outside =
-        Surroundings { transport: kept.clone(), in_flight: Arc::new(tokio::sync::Semaphore::new(1)), seed: 0 };
+    let outside = Surroundings { transport: kept.clone(), turns: super::turns(1), seed: 0 };
     let session = edge::drivers::open(&Connection::openstack("Zone1", cloud(kind, values)), outside)?;
     let _ = session.account().await;
     let asked = kept.0.lock().unwrap().take();

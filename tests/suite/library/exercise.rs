@@ -2,19 +2,20 @@
 //! again by its mark and its name, read, deleted, and then gone. Nothing is left behind where all is well.
 
 use edge::config::{Cloud, Connection};
-use edge::drivers::{Answer, AnswerBody, IN_FLIGHT, Limits, Session, Surroundings};
+use edge::drivers::turns::{AllTurns, IN_FLIGHT};
+use edge::drivers::{Answer, AnswerBody, Limits, Session, Surroundings};
 use edge::transport::Transport;
 use edge_lang::library::render::{self, Asked, Fields, Look, Reading, Row, Scope};
 use edge_lang::library::{AnswerKind, Instruction, Library, Listing, Request, Resource, Service, Version};
+use edge_lang::model::SiteId;
 use edge_lang::span::Sources;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// As a user of `cloud`, to whom it shows the flavor `tiny` and an image of that name.
 pub async fn exercise(cloud: Cloud, transport: Arc<dyn Transport>, image: &str) {
-    let outside = Surroundings { transport, in_flight: Arc::new(Semaphore::new(IN_FLIGHT)), seed: 7 };
+    let outside = Surroundings { transport, turns: AllTurns::default().of(SiteId(0), IN_FLIGHT), seed: 7 };
     let session = edge::drivers::open(&Connection::openstack("site", cloud), outside).unwrap();
     let account = session.account().await.unwrap();
     let library = edge::stdlib::library(&mut Sources::default(), &[]).0;

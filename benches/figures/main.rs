@@ -4,6 +4,7 @@
 //! benches/README.md says what each part needs, and what was measured.
 
 mod bridge;
+mod executor;
 mod figure;
 mod language;
 mod listing;
@@ -18,6 +19,7 @@ const PARTS: &[(&str, fn())] = &[
     ("language", language::measure),
     ("names", names::measure),
     ("planning", planning::measure),
+    ("executor", executor::measure),
     ("listing", listing::measure),
     ("bridge", bridge::measure),
 ];
@@ -27,6 +29,11 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     if wanted == [planning::ALONE] {
         return planning::alone();
+    }
+    if let Some((part, arguments)) = wanted.split_first()
+        && let Some((_, alone)) = executor::PARTS.iter().find(|(name, _)| name == part)
+    {
+        return alone(arguments);
     }
     if let Some(unknown) = wanted.iter().find(|word| PARTS.iter().all(|(name, _)| name != word)) {
         let names: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();

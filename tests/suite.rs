@@ -18,6 +18,9 @@ mod run;
 #[path = "suite/syntax.rs"]
 mod syntax;
 
+#[path = "suite/codes.rs"]
+mod codes;
+
 mod config;
 mod conformance;
 mod driver;

@@ -19,7 +19,6 @@ crate::codes! {
     TOO_LONG = "E0516" Error "a program that does not end";
     TOO_LARGE = "E0517" Error "a value that is too large";
     SECRET_SHOWN = "E0518" Error "a secret in a text";
-    BAD_INPUT = "E0519" Error "an input of the wrong form";
     MISSING_INPUT = "E0520" Error "an input without a value";
     NOT_YET = "E0521" Error "a value that is not there yet";
     OWED = "E0522" Error "a decision on what is owed";

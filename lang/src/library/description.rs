@@ -224,6 +224,8 @@ pub struct Param {
     pub until: Option<Version>,
     /// A service without which the parameter has no effect: `needs volume`.
     pub needs: Option<Name>,
+    /// It may be given as a secret: `as secret`.
+    pub secret: bool,
     pub doc: String,
     pub span: Span,
 }

@@ -184,7 +184,6 @@ pub static CLAUSE_PAIRS: &[(&str, &str)] = &[
     ("named", "by"),
     ("found", "by"),
     ("pages", "by"),
-    ("keyed", "by"),
     ("fenced", "by"),
     ("marked", "at"),
     ("ready", "when"),

@@ -539,7 +539,17 @@ fn operations(cx: &Cx<'_>, r: &Resource) -> IndexMap<Name, Operation> {
 }
 
 fn param(name: &Name, ty: Type, span: Span) -> Param {
-    Param { name: name.clone(), ty, default: None, since: None, until: None, needs: None, doc: String::new(), span }
+    Param {
+        name: name.clone(),
+        ty,
+        default: None,
+        since: None,
+        until: None,
+        needs: None,
+        secret: false,
+        doc: String::new(),
+        span,
+    }
 }
 
 /// What an end of a link is: as `create` takes it, or the resource of its name, or a text.

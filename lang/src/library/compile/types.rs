@@ -140,6 +140,16 @@ fn before(cx: &mut Cx<'_>, value: &ast::Expr) -> Option<(crate::library::Version
     Some((clause::version_of(cx, version)?, source(cx, older)?))
 }
 
+/// `as secret`.
+fn secret(cx: &mut Cx<'_>, part: &ast::ServicePart) -> bool {
+    let Some(kind) = clause::name(cx, part) else { return false };
+    if &*kind.text == "secret" {
+        return true;
+    }
+    cx.report(&codes::CLAUSE_VALUE, kind.span, "a parameter is `as secret`, or as it is");
+    false
+}
+
 pub fn params(cx: &mut Cx<'_>, names: &mut Names, written: &[ast::Param]) -> Vec<Param> {
     let mut params: Vec<Param> = Vec::new();
     for p in written {
@@ -150,6 +160,7 @@ pub fn params(cx: &mut Cx<'_>, names: &mut Names, written: &[ast::Param]) -> Vec
             since: None,
             until: None,
             needs: None,
+            secret: false,
             doc: cx.documentation(p.name.span),
             span: p.name.span,
         };
@@ -159,6 +170,7 @@ pub fn params(cx: &mut Cx<'_>, names: &mut Names, written: &[ast::Param]) -> Vec
             match &*part.word.text {
                 "since" => param.since = clause::version(cx, part),
                 "until" => param.until = clause::version(cx, part),
+                "as" => param.secret = secret(cx, part),
                 "needs" => param.needs = clause::name(cx, part).map(|n| n.text),
                 _ => clause::misplaced_word(cx, &p.name, &part.word),
             }

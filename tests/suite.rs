@@ -30,6 +30,9 @@ mod storm;
 #[path = "suite/syntax_fuzz.rs"]
 mod syntax_fuzz;
 
+#[path = "suite/foreign_fuzz.rs"]
+mod foreign_fuzz;
+
 #[path = "suite/grammar.rs"]
 mod grammar;
 
@@ -46,6 +49,10 @@ mod simulated;
 
 #[path = "suite/kept.rs"]
 mod kept;
+
+#[cfg(unix)]
+#[path = "suite/terminal.rs"]
+mod terminal;
 
 #[path = "suite/docs.rs"]
 mod docs;

@@ -133,7 +133,7 @@ fn an_entry_without_its_beginning_is_no_journal() {
 }
 
 /// Simulated sites in a process of their own, and a folder in which `edge` runs against them.
-struct Bench {
+pub struct Bench {
     folder: tempfile::TempDir,
     sites: Child,
 }
@@ -150,7 +150,7 @@ impl Bench {
         Bench::with_faults(program, "")
     }
 
-    fn with_faults(program: &str, faults: &str) -> Bench {
+    pub fn with_faults(program: &str, faults: &str) -> Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
         let site = "{images: [{name: cirros, size: 700}], timings: {build: 1s}}";
@@ -170,7 +170,7 @@ impl Bench {
         Bench { folder, sites }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_edge"));
         command.args(arguments).current_dir(self.path()).env_clear();
         command.env("OS_CLIENT_CONFIG_FILE", self.path().join("clouds.yaml"));
@@ -179,7 +179,7 @@ impl Bench {
         command
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 

@@ -100,11 +100,16 @@ impl fmt::Display for Problem {
             }
             f.write_str(" ")?;
         }
+        // A name may be as long as the file.
+        let named = |f: &mut fmt::Formatter<'_>, name: &str| match name.char_indices().nth(100) {
+            None => write!(f, "`{name}`: "),
+            Some((end, _)) => write!(f, "`{}...`: ", &name[..end]),
+        };
         if let Some(entry) = &self.entry {
-            write!(f, "`{entry}`: ")?;
+            named(f, entry)?;
         }
         if let Some(key) = &self.key {
-            write!(f, "`{key}`: ")?;
+            named(f, key)?;
         }
         f.write_str(&self.message)
     }

@@ -12,10 +12,31 @@ use super::spec::{SiteSpec, Stack};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError(String);
 
+/// What is wrong may be quoted, and as long as the file.
+const MOST_SAID: usize = 300;
+
 impl std::fmt::Display for ScenarioError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        match self.0.char_indices().nth(MOST_SAID) {
+            None => f.write_str(&self.0),
+            Some((end, _)) => write!(f, "{}...", &self.0[..end]),
+        }
     }
+}
+
+/// Brackets in brackets. What reads the file takes time by their square.
+const MOST_NESTED: usize = 200;
+
+fn is_too_deep(text: &str) -> bool {
+    let mut depth = 0usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > MOST_NESTED
+    })
 }
 
 impl std::error::Error for ScenarioError {}
@@ -48,6 +69,9 @@ impl Scenario {
         let wrong = |error: serde_yaml::Error| ScenarioError(error.to_string());
         if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
             return Ok(Scenario::default());
+        }
+        if is_too_deep(text) {
+            return Err(ScenarioError("nested too deeply".into()));
         }
         let file: File = serde_yaml::from_str(text).map_err(wrong)?;
         let named: Vec<(String, serde_yaml::Mapping)> = match file.sites {

@@ -71,8 +71,8 @@ fn mistakes(source: &str) -> String {
 }
 
 fn programs() -> Vec<String> {
-    let folder = support::root().join("tests");
-    support::files(&folder, "edge").iter().map(|path| support::read(path)).collect()
+    let folders = ["tests", "examples", "stdlib"].map(|folder| support::root().join(folder));
+    folders.iter().flat_map(|folder| support::files(folder, "edge")).map(|path| support::read(&path)).collect()
 }
 
 const SOUP: &[&str] = &[

@@ -49,7 +49,10 @@ impl Approval for ByPlan {
                 return Ok(());
             }
             let Some(ask) = &self.ask else {
-                return Err(unapproved(format!("it was not approved: {}", beyond.words())));
+                let why = unapproved(format!("it was not approved: {}", beyond.words()));
+                return Err(
+                    why.help("plan it again: what can be known now is in the plan; without --yes it is asked about")
+                );
             };
             let _one_at_a_time = self.asking.lock().await;
             let question = format!("{} ({}). Do it?", (self.describe)(step, effect), beyond.words());

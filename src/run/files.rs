@@ -53,7 +53,8 @@ impl Files {
     pub fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure> {
         match self.variables.get(name) {
             Some(value) => Ok(Secret::new(value.as_str())),
-            None => Err(Failure::new(&codes::NO_SECRET, span, format!("environment variable `{name}` is not set"))),
+            None => Err(Failure::new(&codes::NO_SECRET, span, format!("environment variable `{name}` is not set"))
+                .help(format!("set it where edge runs: `{name}=... edge run FILE`"))),
         }
     }
 

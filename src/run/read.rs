@@ -292,7 +292,8 @@ fn unanswered(step: &Step, title: &str, troubles: Vec<(SiteId, Trouble)>, refuse
     let mut helps = Vec::new();
     for (site, trouble) in troubles {
         failure.sites.push((site, trouble.message));
-        helps.extend(trouble.help);
+        // Of a silent site a read has a remedy of its own.
+        helps.extend(trouble.help.filter(|_| trouble.kind == Kind::Refused));
     }
     helps.dedup();
     failure.help.extend(helps.into_iter().take(3));

@@ -76,8 +76,27 @@ impl From<Failure> for Trouble {
             Failure::Refused(401 | 403, complaint) => format!("denied: {}", complaint.message),
             other => other.to_string(),
         };
-        Trouble { kind, message, help: None, answered: false, code: None }
+        Trouble { kind, message, help: remedy(&failure).map(str::to_string), answered: false, code: None }
     }
+}
+
+/// What to do about it, where that does not depend on what was asked for.
+fn remedy(failure: &Failure) -> Option<&'static str> {
+    Some(match failure {
+        Failure::NotSent(_) | Failure::Unknown(_) => {
+            "`edge sites` says which sites answer; `timeout: ...` waits longer, `unreachable: defer` goes on later"
+        }
+        Failure::Denied(_) | Failure::Refused(401, _) => {
+            "`edge sites` says as whom each site takes you; the account is the one that its configuration names"
+        }
+        Failure::Refused(403, _) => {
+            "this account may not do that there; another may: `identity` in the scope, `accounts` in edge.yaml"
+        }
+        Failure::NotOffered(_) => {
+            "`edge sites` says what each site offers; `sites[offers ...]` are those that have a service"
+        }
+        Failure::Refused(..) | Failure::Configuration(_) | Failure::Protocol(_) => return None,
+    })
 }
 
 /// The code of a failure that came of refusals: theirs, where they have one and agree.

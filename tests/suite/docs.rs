@@ -140,33 +140,69 @@ fn commands() {
     assert!(missing.is_empty(), "docs/language.md does not name {missing:?}");
 }
 
-/// What the README shows of a terminal is what is seen there, but for ids.
+/// What the README shows of a terminal is what is seen there, but for ids. A command goes on in lines that begin with `> `.
 #[test]
 fn captures() {
-    let readme = support::read(&support::root().join("README.md"));
-    let ids = regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").expect("a pattern");
+    let path = support::root().join("README.md");
+    let readme = support::read(&path);
+    let mut now = readme.clone();
     let mut count = 0;
-    for (line, shown) in support::blocks(&readme, "text") {
-        let Some((command, shown)) = shown.split_once('\n') else { continue };
-        let Some(words) = command.strip_prefix("$ edge ").filter(|c| !c.contains('\'')) else { continue };
-        let mut output = tempfile::tempfile().expect("a file");
-        let both = || std::process::Stdio::from(output.try_clone().expect("a handle of the file"));
-        std::process::Command::new(env!("CARGO_BIN_EXE_edge"))
-            .args(words.split_whitespace())
-            .current_dir(support::root())
-            .env_remove("EDGE_INVENTORY")
-            .stdin(std::process::Stdio::null())
-            .stdout(both())
-            .stderr(both())
-            .status()
-            .expect("the program runs");
-        let mut seen = String::new();
-        std::io::Seek::rewind(&mut output).expect("a file");
-        std::io::Read::read_to_string(&mut output, &mut seen).expect("text");
-        assert_eq!(ids.replace_all(shown, "ID"), ids.replace_all(&seen, "ID"), "README.md:{line}");
+    for (_, block) in support::blocks(&readme, "text") {
+        let Some(first) = block.strip_prefix("$ edge ") else { continue };
+        let end = first.find("\n").map(|end| {
+            let more = first[end + 1..].split_inclusive('\n').take_while(|line| line.starts_with("> "));
+            end + 1 + more.map(str::len).sum::<usize>()
+        });
+        let (command, shown) = first.split_at(end.expect("a command has a line of its own"));
+        let seen = seen(&words(&command.replace("\n> ", "\n")));
+        if without_ids(shown) != without_ids(&seen) {
+            now = now.replacen(shown, &seen, 1);
+        }
         count += 1;
     }
-    assert!(count > 0);
+    if support::blessing() {
+        std::fs::write(&path, &now).expect("README.md can be written");
+    } else {
+        assert!(readme == now, "README.md\n{}", support::difference(&readme, &now));
+    }
+    // Whatever else is marked so is no capture.
+    assert_eq!(count, readme.matches("$ edge ").count());
+}
+
+fn without_ids(text: &str) -> String {
+    let ids = regex::Regex::new("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").expect("a pattern");
+    ids.replace_all(text, "ID").into_owned()
+}
+
+/// The words of a command line, as a shell takes them: text in single quotes is one.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (i, part) in line.split('\'').enumerate() {
+        match i % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_string)),
+            _ => words.push(part.to_string()),
+        }
+    }
+    words
+}
+
+/// What the program prints, both outputs as they come.
+fn seen(words: &[String]) -> String {
+    let mut output = tempfile::tempfile().expect("a file");
+    let both = || std::process::Stdio::from(output.try_clone().expect("a handle of the file"));
+    std::process::Command::new(env!("CARGO_BIN_EXE_edge"))
+        .args(words)
+        .current_dir(support::root())
+        .env_remove("EDGE_INVENTORY")
+        .stdin(std::process::Stdio::null())
+        .stdout(both())
+        .stderr(both())
+        .status()
+        .expect("the program runs");
+    let mut seen = String::new();
+    std::io::Seek::rewind(&mut output).expect("a file");
+    std::io::Read::read_to_string(&mut output, &mut seen).expect("text");
+    seen
 }
 
 /// Scenarios that are shown can be read.

@@ -395,9 +395,14 @@ fn scope_text(json: &str) -> Result<String, Mistake> {
     let shape = "a scope is a JSON object of services and placements: '{\"compute\": \"Zone1 || Zone2\", \"image\": \"Zone1\"}'";
     let value: Json = serde_json::from_str(json)
         .map_err(|e| mistake(format!("the scope is not JSON: {e}, in `{}`", short(json))).help(shape))?;
-    let Json::Object(entries) = value else {
+    if !value.is_object() {
         return Err(mistake(format!("the scope is not a JSON object: `{}`", short(json))).help(shape));
-    };
+    }
+    let Entries(entries) =
+        serde_json::from_str(json).map_err(|e| mistake(format!("the scope cannot be read: {e}")).help(shape))?;
+    if entries.is_empty() {
+        return Err(mistake("the scope is empty: nothing says where this is to happen").help(shape));
+    }
     let mut items = Vec::new();
     for (service, placement) in &entries {
         let Json::String(placement) = placement else {
@@ -411,8 +416,38 @@ fn scope_text(json: &str) -> Result<String, Mistake> {
     Ok(format!("{{ {} }}", items.join(", ")))
 }
 
+/// The entries of an object as they are written, also one that is there twice: the checker refuses it then, where a map
+/// would keep the last in silence.
+struct Entries(Vec<(String, Json)>);
+
+impl<'de> serde::Deserialize<'de> for Entries {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> serde::de::Visitor<'de> for Object {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut all = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    all.push(entry);
+                }
+                Ok(Entries(all))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
 /// The placement text, when it is one expression and nothing else.
 fn expression(service: &str, text: &str) -> Result<String, Mistake> {
+    if text.trim().is_empty() {
+        return Err(mistake(format!("the placement of `{service}` is empty"))
+            .help("name a site, such as `Zone1`, or leave the service out: it is then that of the site itself"));
+    }
     let parsed = syntax::parse(Default::default(), text);
     let single = matches!(parsed.program.as_slice(), [one] if matches!(one.kind, syntax::ast::StmtKind::Expr(_)));
     if let Some(wrong) = parsed.diagnostics.iter().find(|d| d.is_error()) {

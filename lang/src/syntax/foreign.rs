@@ -11,9 +11,14 @@ pub(super) fn word(text: &str) -> Option<&'static str> {
         "elif" | "elsif" | "elseif" => "this is written `else if`",
         "unless" => "this is written `if !cond { ... }`",
         "switch" | "match" | "case" => "cases are written `if ... { } else if ... { } else { }`",
-        "catch" | "except" | "rescue" | "finally" => "this is written `try { ... } else e { ... }`",
+        "catch" | "rescue" | "finally" => "this is written `try { ... } else e { ... }`",
         "use" | "require" | "include" | "from" => "another file is read with `import \"file.edge\"`",
         "echo" | "puts" | "println" | "printf" => "this is written `print value`",
+        "XOR" | "Xor" | "eor" => "exactly one of two is written `A xor B`; of several, `exactly 1 of {A, B, C}`",
+        "AND" | "And" => "this is written `&&`",
+        "OR" | "Or" => "this is written `||`",
+        "NOT" | "Not" => "this is written `!`",
+        "minus" | "except" | "without" => "what is in one set and not in another is written `A - B`",
         _ => return None,
     })
 }

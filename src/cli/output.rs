@@ -42,6 +42,10 @@ pub fn text(value: &Value, inventory: &Inventory, output: Output) -> String {
 fn new_grid() -> Grid {
     let mut grid = Grid::new();
     grid.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if grid.width() == Some(0) {
+        // A terminal that does not know how wide it is.
+        grid.set_content_arrangement(ContentArrangement::Disabled);
+    }
     grid
 }
 
@@ -55,18 +59,34 @@ fn grid(table: &Table, inventory: &Inventory) -> String {
         lines += "(no rows)";
     } else {
         let mut grid = new_grid();
-        let (shown, left) = shown(table);
         let sited = table.rows.iter().any(|r| r.site.is_some()) && !table.columns.iter().any(|c| &**c == "site");
+        let name = |row: &eval::Row| row.site.map_or(String::new(), |s| inventory.name(s).to_string());
+        let cells: Vec<Vec<String>> = table
+            .rows
+            .iter()
+            .map(|row| {
+                (0..table.columns.len()).map(|c| row.values.get(c).map_or(String::new(), |v| cell(v, inventory)))
+            })
+            .map(Iterator::collect)
+            .collect();
+        let mut shown = columns(table);
+        let mut most = usize::MAX;
+        if let Some(width) = grid.width().filter(|width| *width > 0 && table.resource.is_some()) {
+            let sites = table.rows.iter().map(|row| name(row).chars().count() + BETWEEN).max().unwrap_or(0);
+            let taken = if sited { sites.max("SITE".len() + BETWEEN) } else { 0 };
+            shown = fitting(table, &cells, shown, usize::from(width).saturating_sub(taken));
+            most = MOST_OPEN;
+        }
+        let left = table.columns.len() - shown.len();
         let mut head: Vec<String> = shown.iter().map(|c| table.columns[*c].to_uppercase()).collect();
         if sited {
             head.insert(0, "SITE".into());
         }
         grid.set_header(head);
-        for row in &table.rows {
-            let mut cells: Vec<String> =
-                shown.iter().map(|c| row.values.get(*c).map_or(String::new(), |v| cell(v, inventory))).collect();
+        for (row, cells) in table.rows.iter().zip(&cells) {
+            let mut cells: Vec<String> = shown.iter().map(|c| short(row.values.get(*c), &cells[*c], most)).collect();
             if sited {
-                cells.insert(0, row.site.map_or(String::new(), |s| inventory.name(s).to_string()));
+                cells.insert(0, name(row));
             }
             grid.add_row(cells);
         }
@@ -82,11 +102,11 @@ fn grid(table: &Table, inventory: &Inventory) -> String {
 }
 
 /// Columns of whole resources that a person looks at first: those that some row has, and not too many of them.
-fn shown(table: &Table) -> (Vec<usize>, usize) {
+fn columns(table: &Table) -> Vec<usize> {
     const MOST: usize = 7;
     let all: Vec<usize> = (0..table.columns.len()).collect();
     if table.resource.is_none() || all.len() <= MOST {
-        return (all, 0);
+        return all;
     }
     let empty = |value: &Value| match value {
         Value::Null => true,
@@ -97,8 +117,36 @@ fn shown(table: &Table) -> (Vec<usize>, usize) {
     let filled = |c: &usize| table.rows.iter().any(|r| r.values.get(*c).is_some_and(|v| !empty(v)));
     let mut shown: Vec<usize> = all.iter().copied().filter(filled).collect();
     shown.truncate(MOST);
-    let left = all.len() - shown.len();
-    (shown, left)
+    shown
+}
+
+/// What is between two columns.
+const BETWEEN: usize = 2;
+/// Letters of a list or a record that are shown on a terminal, in a table of whole resources.
+const MOST_OPEN: usize = 30;
+
+/// Those of the columns that have room beside one another, so that no id is broken; at least the first.
+fn fitting(table: &Table, cells: &[Vec<String>], columns: Vec<usize>, mut room: usize) -> Vec<usize> {
+    let mut shown = Vec::new();
+    for c in columns {
+        let open = |row: &eval::Row| matches!(row.values.get(c), Some(Value::List(_) | Value::Record(_)));
+        let most = if table.rows.iter().any(open) { MOST_OPEN } else { usize::MAX };
+        let longest = cells.iter().map(|row| row[c].chars().count()).max().unwrap_or(0).min(most);
+        let needed = longest.max(table.columns[c].chars().count()) + BETWEEN;
+        if needed <= room || shown.is_empty() {
+            room = room.saturating_sub(needed);
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// A cell, of open JSON no more than so many letters.
+fn short(value: Option<&Value>, cell: &str, most: usize) -> String {
+    if !matches!(value, Some(Value::List(_) | Value::Record(_))) || cell.chars().count() <= most {
+        return cell.to_string();
+    }
+    cell.chars().take(most - 1).chain(['…']).collect()
 }
 
 fn cell(value: &Value, inventory: &Inventory) -> String {

@@ -39,6 +39,11 @@ impl Progress {
         }
     }
 
+    /// Prints something else, above the lines of what is under way.
+    pub fn aside(&self, print: impl FnOnce()) {
+        self.bars.suspend(print);
+    }
+
     fn say(&self, line: String) {
         if self.terminal {
             // Above the bars; `println` of a MultiProgress fails only when standard error is gone.
@@ -77,7 +82,7 @@ impl Reader for Progress {
     fn read(&self, event: &Event) {
         let at = |site: &SiteId| self.inventory.name(*site).to_string();
         if let EventKind::Printed { text } = &event.kind {
-            self.bars.suspend(|| anstream::println!("{text}"));
+            self.aside(|| anstream::println!("{text}"));
             return;
         }
         let Some(key) = &event.step else { return };

@@ -2,6 +2,7 @@
 //! checked against it. An entry that is wrong, or refused by the user, leaves nothing behind.
 
 use super::interrupt::Interrupts;
+use super::watch::Seen;
 use crate::cli::Status;
 use crate::cli::draw;
 use crate::cli::load::{Files, Places, Text, Trouble};
@@ -42,6 +43,8 @@ pub struct Dialogue {
     pub(super) guards: Arc<Guards>,
     pub(super) interrupts: Interrupts,
     pub(super) said: Vec<Said>,
+    /// Names of what the sites have.
+    pub(super) seen: Seen,
     /// The texts that describe services, by path or name; one that is read again replaces what it said before.
     described: Vec<(PathBuf, FileId)>,
     entries: usize,
@@ -64,6 +67,9 @@ pub struct Said {
     pub text: String,
     pub scope: Option<String>,
     pub declares: bool,
+    pub changes: bool,
+    /// Its value became `it`.
+    pub gave: bool,
 }
 
 /// An entry that may be run.
@@ -117,6 +123,7 @@ impl Dialogue {
             auto: false,
             stopped: false,
             said: Vec::new(),
+            seen: Seen::default(),
             described: files.paths().map(|(path, file)| (path.to_path_buf(), file)).collect(),
             entries: 0,
             places,

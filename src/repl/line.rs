@@ -2,6 +2,7 @@
 //! what could stand where the cursor is.
 
 use super::command;
+use super::watch::Seen;
 use edge_lang::check::{Completion, CompletionKind, Session};
 use edge_lang::library::Library;
 use edge_lang::span::FileId;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub struct Line {
     pub session: Session,
     pub library: Arc<Library>,
+    seen: Seen,
     files: FilenameCompleter,
 }
 
@@ -26,8 +28,8 @@ pub struct Line {
 const MOST_EXPLAINED: usize = 30;
 
 impl Line {
-    pub fn new(session: Session, library: Arc<Library>) -> Line {
-        Line { session, library, files: FilenameCompleter::new() }
+    pub fn new(session: Session, library: Arc<Library>, seen: Seen) -> Line {
+        Line { session, library, seen, files: FilenameCompleter::new() }
     }
 
     /// A command and the rest of the line.
@@ -101,6 +103,18 @@ impl Line {
         (start, self.session.completions(&self.library, line, pos))
     }
 
+    /// Names of the resource that an argument says, as far as this session has seen them: no key sends a request.
+    fn resources(&self, before: &str, prefix: &str, quote: Quote) -> Vec<Pair> {
+        let Some(resource) = self.session.resource_at(&self.library, before) else { return Vec::new() };
+        let plain = |name: &&Arc<str>| !name.contains(['"', '\\', '$']) && !name.contains(char::is_control);
+        let pair = |name: &Arc<str>| match quote {
+            Quote::Open => Pair { display: name.to_string(), replacement: format!("{name}\"") },
+            Quote::Closed => Pair { display: name.to_string(), replacement: name.to_string() },
+            Quote::None => Pair { display: format!("\"{name}\""), replacement: format!("\"{name}\"") },
+        };
+        self.seen.names(&resource, prefix).iter().filter(plain).map(pair).collect()
+    }
+
     /// Parameters of the operation whose bracket was just opened.
     fn signature(&self, line: &str) -> Option<String> {
         let call = line.strip_suffix('(')?;
@@ -122,10 +136,21 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '-'
 }
 
-/// In a string or a comment nothing of the language can stand; in some strings a file can.
+/// The quotes around what is completed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quote {
+    None,
+    /// Only the one before it.
+    Open,
+    Closed,
+}
+
+/// In a string or a comment nothing of the language can stand; in some strings a file can, or the name of a resource.
 enum Inside {
     Code,
     FileName,
+    /// What is in the quotes begins there.
+    Text(usize),
     Words,
 }
 
@@ -155,6 +180,7 @@ fn inside(text: &str) -> Inside {
             Inside::FileName
         }
         [.., import] if import.tok == Tok::Import => Inside::FileName,
+        _ if last.tok == Tok::Text && !word(&last).starts_with("\"\"\"") => Inside::Text(last.span.start as usize + 1),
         _ => Inside::Words,
     }
 }
@@ -240,13 +266,25 @@ impl Completer for Line {
             Inside::Code => {}
             Inside::FileName => return self.files.complete(line, pos, context),
             Inside::Words => return Ok((pos, Vec::new())),
+            Inside::Text(start) => {
+                let quote = if text[at..].starts_with('"') { Quote::Closed } else { Quote::Open };
+                return Ok((start + code, self.resources(&text[..start - 1], &text[start..at], quote)));
+            }
         }
         if text[..at].rsplit('\n').next().unwrap_or("").trim().is_empty() {
             // Nothing is begun: the key indents.
             return Ok((pos, vec![Pair { display: String::new(), replacement: "  ".into() }]));
         }
         let (start, found) = self.candidates(text, at);
-        Ok((start + code, pairs(&found, text[at..].starts_with('('))))
+        let mut named = match start == at {
+            true => self.resources(&text[..at], "", Quote::None),
+            false => Vec::new(),
+        };
+        // Beside them what has a name already; everything else that could stand there would hide them.
+        let beside = |c: &&Completion| named.is_empty() || c.kind == CompletionKind::Variable;
+        let found: Vec<Completion> = found.iter().filter(beside).cloned().collect();
+        named.extend(pairs(&found, text[at..].starts_with('(')));
+        Ok((start + code, named))
     }
 }
 
@@ -295,7 +333,11 @@ mod tests {
             inventory.add(Site { name: name.into(), stack: "openstack".into(), ..Site::default() });
         }
         let library = crate::stdlib::library(&mut Sources::default(), &[]).0;
-        Line::new(Session::new(&inventory), Arc::new(library))
+        let seen = Seen::default();
+        for name in ["cirros", "centos-9", "debian"] {
+            seen.add(&"image".into(), &name.into());
+        }
+        Line::new(Session::new(&inventory), Arc::new(library), seen)
     }
 
     fn complete(text: &str) -> Vec<String> {
@@ -346,6 +388,19 @@ mod tests {
         assert!(complete("server.create(\"ser").is_empty(), "in a string");
         assert!(complete("x # ser").is_empty(), "in a comment");
         assert_eq!(complete("if x {\n"), ["  "], "nothing is begun");
+    }
+
+    #[test]
+    fn names_of_resources_that_were_seen_are_offered_where_one_is_meant() {
+        assert_eq!(complete("server.create(\"vm\", image: \"ci"), ["cirros\""]);
+        assert_eq!(complete("server.create(\"vm\", image: \"c"), ["centos-9\"", "cirros\""]);
+        assert_eq!(complete("server.create(\"vm\", image: "), ["\"centos-9\"", "\"cirros\"", "\"debian\""]);
+        assert_eq!(complete("image.delete(\"d"), ["debian\""]);
+        assert_eq!(complete(":plan image.delete(\"d"), ["debian\""]);
+        assert!(complete("server.create(\"d").is_empty(), "a new name");
+        assert!(complete("server.create(\"vm\", flavor: \"d").is_empty(), "no flavor was seen");
+        let given = complete("server.create(\"vm\", image: \"cirros\", ");
+        assert!(given.contains(&"flavor: ".to_string()) && !given.contains(&"image: ".to_string()), "{given:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! exit status says whether all was well. The reading blocks; what an entry asks of sites runs in between, on one runtime
 //! that lives as long as the prompt.
 
+mod anew;
 mod command;
 mod dialogue;
 mod history;
@@ -12,6 +13,7 @@ mod line;
 mod perform;
 mod pipe;
 mod save;
+mod watch;
 
 use crate::cli::arguments::{Explain, Output, Runs};
 use crate::cli::load::Trouble;
@@ -102,7 +104,8 @@ impl Repl {
         }
         self.greet();
         loop {
-            editor.set_helper(Some(Line::new(self.dialogue.session.clone(), self.dialogue.library.clone())));
+            let Dialogue { session, library, seen, .. } = &self.dialogue;
+            editor.set_helper(Some(Line::new(session.clone(), library.clone(), seen.clone())));
             let entry = match editor.readline(&self.prompt()) {
                 Ok(entry) => entry,
                 Err(ReadlineError::Interrupted) => continue,
@@ -257,6 +260,7 @@ impl Repl {
             Kind::Save => match save::save(&self.file(rest), &self.dialogue.said) {
                 Ok(said) => {
                     anstream::eprintln!("{said}");
+                    self.judge(rest);
                     Status::Done
                 }
                 Err(trouble) => {
@@ -296,6 +300,17 @@ impl Repl {
                 trouble.print();
                 Status::Failed
             }
+        }
+    }
+
+    /// A session is more than a program: a scope that was set, or a secret that is left out, can be missing in one.
+    fn judge(&self, rest: &str) {
+        let wrong = match self.workplace.read(&self.file(rest)) {
+            Ok(text) => self.workplace.load(text).is_ok_and(|loaded| loaded.has_errors()),
+            Err(_) => false,
+        };
+        if wrong {
+            anstream::eprintln!("help: something is missing in it to be run as it is; `edge check {rest}` says what");
         }
     }
 

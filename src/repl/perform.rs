@@ -1,7 +1,9 @@
 //! Running an entry: plan, show, ask, do, tell. Reads of an entry that changes nothing are not planned.
 
+use super::anew::LAST;
 use super::dialogue::{Dialogue, Entry, Said};
 use super::interrupt::{Running, pressed};
+use super::watch::Watched;
 use crate::cli::arguments::Output;
 use crate::cli::load::{Text, Trouble};
 use crate::cli::progress::Progress;
@@ -10,9 +12,9 @@ use crate::cli::summary::Summary;
 use crate::cli::{Status, draw, output};
 use crate::run::approval::{Approval, Ask, Everything};
 use crate::run::event::Reader;
-use edge_lang::eval::{self, Failure, Outcome, Scope, StepKind, Value};
+use edge_lang::eval::{self, Failure, FailureKind, Outcome, Scope, StepKind, Value};
 use edge_lang::plan::Plan;
-use edge_lang::program::{Expr, ExprKind, Input, Program, StatementKind};
+use edge_lang::program::{Expr, ExprKind, Input, Program, Statement, StatementKind};
 use edge_lang::span::Span;
 use edge_lang::syntax::ast::{self, StmtKind};
 use edge_lang::types::{Name, Type};
@@ -22,8 +24,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// The name of the last value.
-const LAST: &str = "it";
 /// Outcomes that `:outcomes` lists.
 const MOST_OUTCOMES: usize = 20;
 
@@ -64,15 +64,18 @@ impl Dialogue {
             text: text.text.clone(),
             scope: self.scope.as_ref().map(|s| s.text.clone()),
             declares: entry.declares,
+            changes: entry.program.changes,
+            gave: false,
         };
-        let status = self.run(entry, values);
+        let (status, gave) = self.run(entry, values);
         if status == Status::Done {
-            self.said.push(said);
+            self.said.push(Said { gave, ..said });
         }
         status
     }
 
-    fn run(&mut self, entry: Entry, values: IndexMap<Name, Value>) -> Status {
+    /// How it ended, and whether its value is `it` now.
+    fn run(&mut self, entry: Entry, values: IndexMap<Name, Value>) -> (Status, bool) {
         let Entry { program, base, before, .. } = entry;
         let grown = !Arc::ptr_eq(self.inventory(), before.inventory());
         let running = self.begin();
@@ -81,7 +84,12 @@ impl Dialogue {
         let summary = Arc::new(Summary::new(stage.inventory.clone()));
         let progress = Arc::new(Progress::new(stage.inventory.clone()));
         let readers: Vec<Arc<dyn Reader>> = vec![progress.clone(), summary.clone()];
-        let ended = self.runtime.block_on(self.perform(&program, values, &stage, running, readers));
+        let show = |statement: &Statement, value: &Value| {
+            if !told_by_summary(statement) {
+                progress.aside(|| output::print(value, &stage.inventory, Output::Table));
+            }
+        };
+        let ended = self.runtime.block_on(self.perform(&program, values, &stage, running, readers, &show));
         self.interrupts.end();
         self.stopped |= *stop.borrow();
         progress.clear();
@@ -89,23 +97,23 @@ impl Dialogue {
             Ended::Done(outcome, owed) => (outcome, owed),
             Ended::Before(status) => {
                 self.go_back(before);
-                return status;
+                return (status, false);
             }
             Ended::Stopped => {
                 anstream::eprintln!("stopped; nothing was changed");
                 self.go_back(before);
-                return Status::Failed;
+                return (Status::Failed, false);
             }
             Ended::Left => {
                 anstream::eprint!("{}", summary.text(&[], None));
                 anstream::eprintln!("left as it was: what was under way may be carried out, and nobody looks after it");
                 self.go_back(before);
-                return Status::Owed;
+                return (Status::Owed, false);
             }
         };
         let status = match &outcome.result {
             Ok(value) => {
-                if !told_by_summary(&program) {
+                if !program.body.last().is_some_and(told_by_summary) {
                     output::print(value, &stage.inventory, Output::Table);
                 }
                 Status::Done
@@ -123,30 +131,29 @@ impl Dialogue {
             || outcome.frame.iter().skip(earlier).any(Option::is_some);
         if outcome.result.is_err() && !came_to {
             self.go_back(before);
-            return status;
+            return (status, false);
         }
         self.frame = outcome.frame;
-        if let Ok(value) = outcome.result {
-            self.remember(&program, value);
-        }
+        let gave = outcome.result.is_ok_and(|value| self.remember(&program, value));
         self.program = program;
         match owed.is_empty() {
-            true => status,
-            false => Status::Owed,
+            true => (status, gave),
+            false => (Status::Owed, gave),
         }
     }
 
     /// The value of an entry is `it` in those that follow.
-    fn remember(&mut self, program: &Program, value: Value) {
-        let Some(StatementKind::Expr(expr)) = program.body.last().map(|s| &s.kind) else { return };
+    fn remember(&mut self, program: &Program, value: Value) -> bool {
+        let Some(StatementKind::Expr(expr)) = program.body.last().map(|s| &s.kind) else { return false };
         if value == Value::Null || matches!(expr.ty, Type::Nothing | Type::Null | Type::Error) {
-            return;
+            return false;
         }
         let slot = self.session.remember(LAST, expr.ty.clone(), expr.span).0 as usize;
         if self.frame.len() <= slot {
             self.frame.resize(slot + 1, None);
         }
         self.frame[slot] = Some(value);
+        true
     }
 
     /// A statement begins: its sites are there, and Ctrl-C is for it.
@@ -183,6 +190,7 @@ impl Dialogue {
         stage: &Stage,
         mut running: Running,
         readers: Vec<Arc<dyn Reader>>,
+        show: &(dyn Fn(&Statement, &Value) + Send + Sync),
     ) -> Ended {
         let approval: Box<dyn Approval> = match program.changes {
             false => Box::new(Everything),
@@ -200,8 +208,9 @@ impl Dialogue {
         };
         let run = stage.run(readers);
         let live = stage.live(&run, Arc::from(approval));
+        let watched = Watched { host: &live, seen: &self.seen, show };
         let work = async {
-            let outcome = eval::run_in(program, inputs, self.frame.clone(), self.around(), &live).await;
+            let outcome = eval::run_in(program, inputs, self.frame.clone(), self.around(), &watched).await;
             let owed = run.finish(GRACE).await;
             (outcome, owed)
         };
@@ -213,10 +222,14 @@ impl Dialogue {
             std::future::pending::<Ended>().await
         };
         tokio::select! {
-            (outcome, owed) = work => Ended::Done(outcome, owed),
-            () = pressed(&mut running.stop), if reads => Ended::Stopped,
             () = pressed(&mut running.leave) => Ended::Left,
+            () = pressed(&mut running.stop), if reads => Ended::Stopped,
             ended = announced, if !reads => ended,
+            (outcome, owed) = work => match &outcome.result {
+                // The run hears of it too, and may be the first; of reads there is nothing that it could tell.
+                Err(failure) if reads && failure.kind == FailureKind::Interrupted => Ended::Stopped,
+                _ => Ended::Done(outcome, owed),
+            },
         }
     }
 
@@ -226,6 +239,10 @@ impl Dialogue {
         let outcome = eval::run_in(program, inputs, self.frame.clone(), self.around(), &planning).await;
         match outcome.result {
             Ok(_) => Ok(planning.into_plan()),
+            Err(failure) if failure.kind == FailureKind::Interrupted => {
+                anstream::eprintln!("stopped; nothing was changed");
+                Err(Status::Failed)
+            }
             Err(failure) => {
                 draw::failure(&self.sources, &failure, &stage.inventory);
                 Err(status_of(&failure))
@@ -237,7 +254,7 @@ impl Dialogue {
     fn approved(&self, plan: Plan, stage: &Stage) -> Result<Box<dyn Approval>, Status> {
         let about_changes = plan.steps().any(|(_, step)| step.kind != StepKind::Read);
         if about_changes {
-            anstream::eprint!("{}", plan.text(&stage.inventory));
+            anstream::eprint!("{}", draw::plan(&plan.text(&stage.inventory), self.folder()));
         }
         let refused = |status: Status| {
             anstream::eprintln!("nothing was changed");
@@ -280,7 +297,7 @@ impl Dialogue {
             Box::pin(this.plan(program, IndexMap::new(), stage))
         }) {
             Ok(plan) => {
-                anstream::print!("{}", plan.text(self.inventory()));
+                anstream::print!("{}", draw::plan(&plan.text(self.inventory()), self.folder()));
                 Status::Done
             }
             Err(status) => status,
@@ -353,7 +370,7 @@ impl Dialogue {
     fn value(&mut self, program: &Arc<Program>, expr: &Expr, base: &Path) -> Result<Value, Status> {
         let program = Program {
             functions: program.functions.clone(),
-            body: vec![edge_lang::program::Statement { kind: StatementKind::Expr(expr.clone()), span: expr.span }],
+            body: vec![Statement { kind: StatementKind::Expr(expr.clone()), span: expr.span }],
             inputs: Vec::new(),
             slots: program.slots,
             changes: false,
@@ -367,6 +384,10 @@ impl Dialogue {
                 outcome.result.map_err(|failure| this.told(&failure, stage))
             })
         })
+    }
+
+    fn folder(&self) -> &Path {
+        &self.places.environment.working_directory
     }
 
     fn told(&self, failure: &Failure, stage: &Stage) -> Status {
@@ -402,8 +423,8 @@ impl Dialogue {
 }
 
 /// A change says itself what it made, and where; `it` has the fields.
-fn told_by_summary(program: &Program) -> bool {
-    let Some(StatementKind::Expr(expr)) = program.body.last().map(|s| &s.kind) else { return false };
+fn told_by_summary(statement: &Statement) -> bool {
+    let StatementKind::Expr(expr) = &statement.kind else { return false };
     matches!(&expr.kind, ExprKind::Operation(op) if op.kind != StepKind::Read)
 }
 

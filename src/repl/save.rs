@@ -1,18 +1,19 @@
 //! `:save`: the entries that were done, as a program. A scope that was set around them is written into it, and entries in
 //! which a secret may stand are left out.
 
+use super::anew;
 use super::dialogue::Said;
 use super::history::may_hold_secret;
 use crate::cli::load::Trouble;
 use std::io::Write;
 use std::path::Path;
 
-/// Says what was written.
+/// Writes a new file, and says what is in it.
 pub fn save(file: &Path, said: &[Said]) -> Result<String, Trouble> {
     if said.is_empty() {
         return Err(Trouble::new("nothing was done yet that could be saved"));
     }
-    let (text, left_out) = text(said);
+    let (text, written, left_out) = text(said);
     let shown = file.display();
     let cannot = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::AlreadyExists => {
@@ -20,26 +21,32 @@ pub fn save(file: &Path, said: &[Said]) -> Result<String, Trouble> {
         }
         _ => Trouble::new(format!("`{shown}` cannot be written: {e}")),
     };
-    let mut written = std::fs::File::options().write(true).create_new(true).open(file).map_err(cannot)?;
-    written.write_all(text.as_bytes()).map_err(cannot)?;
+    let mut opened = std::fs::File::options().write(true).create_new(true).open(file).map_err(cannot)?;
+    opened.write_all(text.as_bytes()).map_err(cannot)?;
     let count = |n: usize| if n == 1 { "1 entry".to_string() } else { format!("{n} entries") };
     let left = if left_out == 0 { String::new() } else { format!("; {} left out, for secrets in it", count(left_out)) };
-    Ok(format!("{} written to {shown}{left}", count(said.len() - left_out)))
+    Ok(format!("{} written to {shown}{left}", count(written)))
 }
 
-fn text(said: &[Said]) -> (String, usize) {
+/// The program, how many entries are in it, and how many are not for secrets in them.
+fn text(said: &[Said]) -> (String, usize, usize) {
     let mut text = String::new();
-    let mut left_out = 0;
-    for Said { text: entry, scope, declares } in said {
+    let (mut written, mut left_out) = (0, 0);
+    for (entry, Said { scope, declares, .. }) in anew::texts(said).into_iter().zip(said) {
+        let Some(entry) = &entry else { continue };
         let entry = entry.trim_end();
+        written += 1;
         match scope {
             _ if may_hold_secret(entry) => {
+                written -= 1;
                 left_out += 1;
                 text += "# an entry is left out here: there may be a secret in it\n";
             }
             None => text += &format!("{entry}\n"),
             // Names must not end with the block.
-            Some(scope) if *declares => text += &format!("# in the scope {scope}\n{entry}\n"),
+            Some(scope) if *declares || entry.starts_with("let ") => {
+                text += &format!("# in the scope {scope}\n{entry}\n")
+            }
             Some(scope) => {
                 // Indenting would change a text of several lines.
                 let indent = if entry.contains("\"\"\"") { "" } else { "  " };
@@ -48,7 +55,7 @@ fn text(said: &[Said]) -> (String, usize) {
             }
         }
     }
-    (text, left_out)
+    (text, written, left_out)
 }
 
 #[cfg(test)]
@@ -56,7 +63,7 @@ mod tests {
     use super::*;
 
     fn said(text: &str, scope: Option<&str>, declares: bool) -> Said {
-        Said { text: text.into(), scope: scope.map(str::to_string), declares }
+        Said { text: text.into(), scope: scope.map(str::to_string), declares, changes: false, gave: false }
     }
 
     #[test]
@@ -67,8 +74,8 @@ mod tests {
             said("let b = server.list()", Some("Zone1"), true),
             said("user.create(\"x\", password: \"hunter2\")", None, false),
         ];
-        let (text, left_out) = text(&all);
-        assert_eq!(left_out, 1);
+        let (text, written, left_out) = text(&all);
+        assert_eq!((written, left_out), (3, 1));
         assert_eq!(
             text,
             "let a = 1\nat { compute: Zone1 } {\n  server.list()\n}\n# in the scope Zone1\nlet b = server.list()\n\

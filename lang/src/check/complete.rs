@@ -5,7 +5,9 @@ use super::names::SymbolKind;
 use super::session::State;
 use super::{Completion, CompletionKind, builtins, fields, scopes};
 use crate::library::Library;
-use crate::types::Type;
+use crate::span::FileId;
+use crate::syntax::{Tok, Token, lex};
+use crate::types::{Name, Type};
 
 const WORDS: [&str; 35] = [
     "all but", "all of", "any of", "assert", "at", "at least", "at most", "atomic", "compose", "else", "exactly",
@@ -30,12 +32,8 @@ pub(super) fn completions(state: &State, library: &Library, text: &str, offset: 
     if let Some(of) = head.strip_suffix('.') {
         members(state, library, last_word(of), &mut add);
     } else {
-        if let Some((resource, operation)) = open_call(head)
-            && let Some(op) = library.any_resource(resource).and_then(|r| r.operation(operation))
-        {
-            for param in &op.params {
-                add(&param.name, CompletionKind::Parameter, param.ty.to_string());
-            }
+        if let Some(call) = Call::around(head) {
+            parameters(state, library, &call, &mut add);
         }
         names(state, library, &mut add);
     }
@@ -138,22 +136,127 @@ fn last_word(text: &str) -> &str {
     &text[start..]
 }
 
-/// The call whose arguments the text stops in: `server.create("x", `.
-fn open_call(text: &str) -> Option<(&str, &str)> {
-    let mut depth = 0usize;
-    for (i, c) in text.char_indices().rev() {
-        match c {
-            ')' | ']' | '}' => depth += 1,
-            '[' | '{' => depth = depth.checked_sub(1)?,
-            '(' if depth == 0 => {
-                let operation = last_word(&text[..i]);
-                let resource = last_word(text[..i - operation.len()].strip_suffix('.')?);
-                return Some((resource, operation));
+/// Parameters by name, those that are given already left out.
+fn parameters(state: &State, library: &Library, call: &Call<'_>, add: &mut impl FnMut(&str, CompletionKind, String)) {
+    let mut open = |name: &str, ty: &Type| {
+        if !call.named.contains(&name) {
+            add(name, CompletionKind::Parameter, ty.to_string());
+        }
+    };
+    match call.of {
+        Some(resource) => {
+            let operation = library.any_resource(resource).and_then(|r| r.operation(call.name));
+            operation.into_iter().flat_map(|op| &op.params).for_each(|p| open(&p.name, &p.ty));
+        }
+        None => {
+            if let Some(SymbolKind::Function(id)) = state.names.find(call.name).map(|s| &s.kind) {
+                state.signatures[id.0 as usize].params.iter().for_each(|p| open(&p.name, &p.ty));
             }
-            '(' => depth -= 1,
-            '\n' if depth == 0 && text[..i].trim_end().is_empty() => return None,
-            _ => {}
         }
     }
-    None
+}
+
+/// The resource that is named by the argument in which the text stops, inside its quotes or before them.
+pub(super) fn resource_at(library: &Library, text: &str) -> Option<Name> {
+    let call = Call::around(text)?;
+    let operation = library.any_resource(call.of?)?.operation(call.name)?;
+    let param = match call.argument {
+        Argument::Named(name) => operation.params.iter().find(|p| &*p.name == name),
+        Argument::Nth(n) => operation.params.get(n),
+    }?;
+    match param.ty.present() {
+        Type::Handle(resource) | Type::Replicated(resource) => Some(resource.clone()),
+        Type::List(of) => match &**of {
+            Type::Handle(resource) => Some(resource.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The call in whose arguments a text stops: `server.create("x", `, `deploy(`.
+struct Call<'a> {
+    of: Option<&'a str>,
+    name: &'a str,
+    /// The parameters that were given by name.
+    named: Vec<&'a str>,
+    argument: Argument<'a>,
+}
+
+/// The one in which the text stops.
+#[derive(Clone, Copy)]
+enum Argument<'a> {
+    Nth(usize),
+    Named(&'a str),
+}
+
+impl<'a> Call<'a> {
+    fn around(text: &'a str) -> Option<Call<'a>> {
+        // The lexer closes what is open at the end, with brackets that have no width.
+        let mut tokens = lex(FileId(0), text).tokens;
+        tokens.retain(|t| t.span.start < t.span.end);
+        let word = |t: &Token| text.get(t.span.start as usize..t.span.end as usize).unwrap_or("");
+        let mut depth = 0usize;
+        let at = tokens.iter().rposition(|t| match t.tok {
+            tok if tok.closes() => {
+                depth += 1;
+                false
+            }
+            tok if tok.opens() && depth > 0 => {
+                depth -= 1;
+                false
+            }
+            // A list of arguments goes through the bracket of a list: `networks: ["a", `.
+            Tok::LBracket => false,
+            tok => tok.opens(),
+        })?;
+        if tokens[at].tok != Tok::LParen {
+            return None;
+        }
+        let name = tokens[..at].last().map(word).filter(|w| w.starts_with(|c: char| c.is_alphabetic() || c == '_'))?;
+        let of = match &tokens[..at - 1] {
+            [.., of, dot] if dot.tok == Tok::Dot => Some(word(of)),
+            _ => None,
+        };
+        let mut call = Call { of, name, named: Vec::new(), argument: Argument::Nth(0) };
+        let mut nth = 0;
+        let mut depth = 0usize;
+        for (i, token) in tokens.iter().enumerate().skip(at + 1) {
+            match token.tok {
+                tok if tok.opens() => depth += 1,
+                tok if tok.closes() => depth = depth.saturating_sub(1),
+                Tok::Comma if depth == 0 => {
+                    nth += 1;
+                    // After one that is named the others are, too.
+                    call.argument = Argument::Nth(if call.named.is_empty() { nth } else { usize::MAX });
+                }
+                Tok::Colon if depth == 0 => {
+                    let name = word(&tokens[i - 1]);
+                    call.named.push(name);
+                    call.argument = Argument::Named(name);
+                }
+                _ => {}
+            }
+        }
+        Some(call)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Argument, Call};
+
+    #[test]
+    fn the_call_around_a_place_is_found() {
+        let call = Call::around("let vm = server.create(\"a(b\", flavor: f(1, 2), image: \"ci").expect("a call");
+        assert_eq!((call.of, call.name), (Some("server"), "create"));
+        assert_eq!(call.named, ["flavor", "image"]);
+        assert!(matches!(call.argument, Argument::Named("image")));
+        let call = Call::around("deploy(1, [2, ").expect("a call");
+        assert_eq!((call.of, call.name), (None, "deploy"));
+        assert!(matches!(call.argument, Argument::Nth(1)));
+        for none in ["", "f(1)", "{ a: ", "let x = (", "f(1) @ { compute: ", "print (1, "] {
+            assert!(Call::around(none).is_none_or(|c| c.name == "print"), "{none}");
+        }
+    }
 }

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub imported: HashSet<FileId>,
     /// The sites that the script itself declares.
     pub declared_sites: HashMap<Name, Span>,
+    /// Those of earlier entries, each of which this one may describe anew, once.
+    pub earlier_sites: HashSet<Name>,
     /// Sites that the program speaks of by name.
     pub named_sites: SiteSet,
     /// Some operation of the entry, or of a function that it calls, is more than a read.
@@ -54,6 +56,7 @@ impl State {
             inputs: Vec::new(),
             imported: HashSet::new(),
             declared_sites: HashMap::new(),
+            earlier_sites: HashSet::new(),
             named_sites: SiteSet::new(),
             changes: false,
             changing: HashSet::new(),
@@ -107,6 +110,7 @@ impl Session {
         let mut state = self.state.clone();
         state.block = state.names.mark();
         state.changes = false;
+        state.earlier_sites = state.declared_sites.keys().cloned().collect();
         let earlier = state.functions.len();
         let (program, diagnostics) = run(&mut state, entry, imports, library, Mode::Session);
         if state.changes {
@@ -183,5 +187,10 @@ impl Session {
     /// What could stand at byte `offset` of `text`, those that begin with what is written there.
     pub fn completions(&self, library: &Library, text: &str, offset: usize) -> Vec<Completion> {
         super::complete::completions(&self.state, library, text, offset)
+    }
+
+    /// The resource that is named by the argument in which a text stops: in `server.create("vm", image: "ci`, `image`.
+    pub fn resource_at(&self, library: &Library, text: &str) -> Option<Name> {
+        super::complete::resource_at(library, text)
     }
 }

@@ -46,7 +46,11 @@ impl Checker<'_> {
         let before = self.state.inventory.id(&name.text);
         let mut site = Site { name: name.text.clone(), labels, ..Site::default() };
         match &value.kind {
-            ast::ExprKind::Compose(inner) => site.composed = Some(self.composition(inner)),
+            ast::ExprKind::Compose(inner) => {
+                let parts = self.composition(inner);
+                self.refuse_circle(name, &parts);
+                site.composed = Some(parts);
+            }
             ast::ExprKind::Path { head, suffixes } => match (&head.kind, &suffixes[..]) {
                 (ast::ExprKind::Name(stack), [ast::Suffix::Call(args)]) => {
                     let stack = ast::Name { text: stack.clone(), span: head.span };
@@ -57,8 +61,10 @@ impl Checker<'_> {
             ast::ExprKind::Broken => {}
             _ => self.no_site(value.span),
         }
-        // A site of the inventory may be described anew; a script says each of its own once.
-        if before.is_some() && self.state.declared_sites.contains_key(&name.text) {
+        // A site of the inventory may be described anew, and so may one of an earlier entry; a script says each of its
+        // own once.
+        let anew = self.state.earlier_sites.remove(&name.text);
+        if before.is_some() && !anew && self.state.declared_sites.contains_key(&name.text) {
             let first = self.state.declared_sites[&name.text];
             self.report(
                 Diagnostic::new(
@@ -73,6 +79,25 @@ impl Checker<'_> {
         self.state.declared_sites.insert(name.text.clone(), name.span);
         Arc::make_mut(&mut self.state.inventory).add(site);
         self.places = super::places::Places::default();
+    }
+
+    /// What a site is made of is made of nothing itself, also when the site is described anew.
+    fn refuse_circle(&mut self, name: &ast::Name, parts: &BTreeMap<Name, SiteId>) {
+        let Some(site) = self.state.inventory.id(&name.text) else { return };
+        let used = |parts: &BTreeMap<Name, SiteId>| parts.values().any(|part| *part == site);
+        let composed = |other: &&Site| other.composed.as_ref().is_some_and(used);
+        let of = match used(parts) {
+            true => Some(name.text.clone()),
+            false => self.state.inventory.iter().map(|(_, other)| other).find(composed).map(|other| other.name.clone()),
+        };
+        if let Some(of) = of {
+            let message = match of == name.text {
+                true => format!("`{of}` would be made of itself"),
+                false => format!("`{}` cannot be composed: `{of}` is made of it", name.text),
+            };
+            let d = Diagnostic::new(&codes::BAD_COMPOSITION, name.span, message);
+            self.report(d.help("give the composed site a name of its own"));
+        }
     }
 
     fn no_site(&mut self, span: Span) {

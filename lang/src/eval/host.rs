@@ -6,6 +6,7 @@ use super::{Failure, Policy, Secret, Unknown, Value};
 use crate::inventory::Inventory;
 use crate::library::Version;
 use crate::model::{Placement, SiteId};
+use crate::program::Statement;
 use crate::span::Span;
 use crate::types::{Name, Type};
 use futures_util::future::BoxFuture;
@@ -157,6 +158,9 @@ pub trait Host: Send + Sync {
     fn undo(&self, steps: Vec<Key>) -> BoxFuture<'_, Result<String, Failure>>;
 
     fn print(&self, text: &str, span: Span, place: &Place);
+
+    /// What a statement at the top that is not the last one gave: a prompt shows it.
+    fn gave(&self, _statement: &Statement, _value: &Value) {}
 
     /// Planning only: something worth saying in the plan, such as an `assert` that cannot be judged yet.
     fn note(&self, text: &str, span: Span, place: &Place);

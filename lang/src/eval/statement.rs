@@ -39,7 +39,15 @@ pub(super) async fn program(
         };
         set(frame, input.slot, value);
     }
-    block(env, frame, &program.body).await
+    let mut last = Value::Null;
+    for (i, statement) in program.body.iter().enumerate() {
+        env.breathe().await;
+        last = run_statement(env, frame, statement).await?;
+        if i + 1 < program.body.len() {
+            env.run.host.gave(statement, &last);
+        }
+    }
+    Ok(last)
 }
 
 /// The value of a block is that of its last statement.

@@ -75,6 +75,9 @@ class Case:
         for name, size in self.text.get("files", {}).items():
             with open(os.path.join(self.place, name), "wb") as file:
                 file.write(content(name, size))
+        self.write_clouds()
+
+    def write_clouds(self):
         clouds = {name: {
             "region_name": name, "auth": {
                 "auth_url": f"http://{user.host}:5000/v3",

@@ -3,6 +3,7 @@
 
 pub(crate) mod arguments;
 mod check;
+mod consent;
 pub(crate) mod doc;
 pub(crate) mod draw;
 pub(crate) mod explain;
@@ -21,6 +22,7 @@ pub(crate) mod sessions;
 pub(crate) mod show;
 mod sim;
 pub(crate) mod sites;
+mod stage;
 pub(crate) mod summary;
 mod undo;
 

@@ -5,13 +5,13 @@ by itself and needs no setting of its own. What it can do to the first request
 that matches: `lose` (carry it out, then drop the answer), `drop` (break the
 connection before it reaches the site), `freeze` (freeze the service at that
 very moment, so that the request waits in its buffer until the site is
-healed)."""
+healed), `kill` (end the service at that moment; the request is lost)."""
 
 import http.client
 import http.server
 import threading
 
-from cloud import PORTS, Cloud, freeze
+from cloud import PORTS, Cloud, freeze, refuse
 
 DAEMON = {"compute": "nova-api", "network": "neutron", "image": "glance"}
 
@@ -73,6 +73,8 @@ class Proxy:
             return
         if struck and self.harm == "freeze":
             freeze(self.k, DAEMON[self.service])
+        if struck and self.harm == "kill":
+            refuse(self.k, DAEMON[self.service])
         site = http.client.HTTPConnection(
             f"127.0.1.{self.k}", PORTS[self.service][0], timeout=300)
         try:

@@ -62,7 +62,7 @@ impl Keeping {
 
     pub fn past(&self) -> Result<Past, Trouble> {
         let entries = self.journal.entries().and_then(|entries| Past::of(&entries));
-        entries.map_err(|why| unusable(self.store.folder(), &Fault { message: why }))
+        entries.map_err(|why| unusable(self.store.folder(), &Fault::new(why)))
     }
 
     /// How it ended, for `edge runs`; what cannot be written any more is found to be missing by whoever reads.
@@ -77,17 +77,19 @@ impl Keeping {
         let mut sites = SiteSet::new();
         ended.owed.iter().for_each(|o| sites.add(&o.sites));
         let message = if sites.is_empty() { String::new() } else { sites_text(&sites, inventory) };
-        if end == End::Interrupted && ended.owed.is_empty() {
+        let stopped = end == End::Interrupted && ended.owed.is_empty();
+        if self.write_end(end, message).await && stopped {
             anstream::eprintln!("stopped; `edge resume {}` goes on with it", self.name);
         }
-        self.write_end(end, message).await;
     }
 
-    pub async fn write_end(&self, end: End, message: String) {
+    /// Whether it is in the journal.
+    pub async fn write_end(&self, end: End, message: String) -> bool {
         let owes = !message.is_empty();
         if let Err(why) = self.journal.record(Entry::Ended { end, message }).await {
             anstream::eprintln!("warning: the end of run {} is not in the journal: {why}", self.name);
-            return;
+            anstream::eprintln!("help: when it can be written again, `edge resume {}` goes on", self.name);
+            return false;
         }
         let over = matches!(end, End::Done | End::Failed | End::TakenBack) && !owes;
         if over
@@ -96,5 +98,6 @@ impl Keeping {
         {
             anstream::eprintln!("warning: the end of run {} is not in the journal: {fault}", self.name);
         }
+        true
     }
 }

@@ -30,8 +30,10 @@ pub fn seen(workplace: &Workplace) -> Option<Arc<Seen>> {
 
 pub fn unusable(folder: &Path, fault: &Fault) -> Trouble {
     let file = folder.join("journal.db");
-    Trouble::new(format!("E0611: the journal `{}` cannot be used: {fault}", file.display()))
-        .help("nothing was sent; `--state FOLDER` keeps it elsewhere, `edge explain E0611` says more")
+    Trouble::new(format!("E0611: the journal `{}` cannot be used: {fault}", file.display())).help(format!(
+        "nothing was sent; {}, and `edge explain E0611` says more",
+        fault.help.unwrap_or("`--state FOLDER` keeps it elsewhere")
+    ))
 }
 
 /// What a run is started with, and the texts that belong to it.

@@ -84,6 +84,10 @@ async fn one(
         waive(&kept, &run.record.sites, &past, arguments).await?;
         past = kept.past()?;
     }
+    if super::undo::is_taken_back(&past) {
+        anstream::eprintln!("run {} is taken back, and nothing is owed", run.name);
+        return Ok(Status::Done);
+    }
     if past.taking_back {
         return super::undo::take_back(workplace, &kept, run, past, &arguments.vars, stop).await;
     }

@@ -20,6 +20,10 @@ pub fn undo(workplace: Workplace, arguments: Undo) -> Status {
             store.find(&arguments.run).map_err(|f| Trouble::new(f.message).help("`edge runs --all` lists them"))?;
         super::run::in_runtime(false, async {
             let (kept, past) = Keeping::take(store, &run)?;
+            if is_taken_back(&past) {
+                anstream::eprintln!("run {} is taken back already, and nothing is owed", run.name);
+                return Ok(Status::Done);
+            }
             if !arguments.yes && !past.taking_back {
                 if !interactive() {
                     return Err(Trouble::new("nobody is here to say that the run is to be taken back")
@@ -37,6 +41,11 @@ pub fn undo(workplace: Workplace, arguments: Undo) -> Status {
         trouble.print();
         Status::Wrong
     })
+}
+
+/// Whether nothing is left to take back.
+pub fn is_taken_back(past: &Past) -> bool {
+    matches!(&past.ended, Some((End::TakenBack, owed)) if owed.is_empty()) && past.owed().next().is_none()
 }
 
 /// Takes it back, or goes on with that.

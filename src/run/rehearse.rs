@@ -87,7 +87,7 @@ pub fn carries(resource: &Resource, mark: &Mark, row: &Row, marker: &str) -> boo
     whole(resource, &row.fields).is_some_and(|whole| render::carries_marker(mark, whole, marker))
 }
 
-fn holds_secrets(instance: &Instance, row: &Fields) -> bool {
+pub fn holds_secrets(instance: &Instance, row: &Fields) -> bool {
     instance.described(row).is_some_and(|r| r.fields.values().any(|f| !f.once && planned::holds_secrets(&f.ty)))
 }
 

@@ -64,6 +64,7 @@ impl SiteEffect {
         let identity = rehearse::identity(resource, document)?;
         let found = instance.read(resource, identity, Fields::new()).await?;
         self.before = found.as_ref().map(|row| row.fields.clone());
+        self.open = found.as_ref().is_some_and(|row| !rehearse::holds_secrets(instance, &row.fields));
         self.row = found;
         self.seen = true;
         Ok(())

@@ -80,6 +80,8 @@ pub struct SiteEffect {
     /// What is there, as last seen.
     row: Option<Row>,
     before: Option<Fields>,
+    /// Nothing of `before` is secret.
+    open: bool,
     /// Of a document: what was there before it is known.
     seen: bool,
     /// What it refers to is there.
@@ -150,6 +152,7 @@ impl SiteEffect {
             subject,
             args: None,
             before: None,
+            open: false,
             seen: false,
             brought: false,
             made: false,

@@ -23,7 +23,8 @@ impl SiteEffect {
             made: self.made,
             changed: self.changed,
             seen: self.seen,
-            before: self.before.as_ref().map(|b| hide(b, described)),
+            before: self.before.as_ref().map(|b| if self.open { b.clone() } else { hide(b, described) }),
+            open: self.open,
             row: self.row.as_ref().map(|r| Known::of(r, described)),
             service: self.service.to_string(),
             resource: self.resource.to_string(),
@@ -49,7 +50,7 @@ impl SiteEffect {
     pub(super) fn recall(&mut self, memory: &Memory) {
         let Memory { attempt, spent, ticket, ticket_lost, making, made, changed, before, row, .. } = memory.clone();
         self.attempt = attempt.max(1);
-        self.seen = memory.seen;
+        (self.seen, self.open) = (memory.seen, memory.open);
         (self.spent, self.ticket_lost, self.making) = (spent, ticket_lost, making);
         (self.made, self.changed, self.before) = (made, changed, before);
         self.ticket = ticket.map(|t| t.row());

@@ -2,7 +2,7 @@
 
 use super::super::body::{Body, Stop};
 use super::super::event::EventKind;
-use super::super::journal::Entry;
+use super::super::journal::{Entry, lacks_secret};
 use super::super::pursue::{Effect, Seen};
 use super::super::remove;
 use super::super::trouble::{Kind, Trouble};
@@ -82,8 +82,15 @@ impl SiteEffect {
                     return Ok("nothing to put back".into());
                 };
                 let changes = render::restoration(resource, &before, &row.fields);
+                let parts = changes.parts.iter().flat_map(|p| p.item.iter().chain(&p.value));
+                if changes.set.values().chain(changes.create.values()).chain(parts).any(lacks_secret) {
+                    return Err(Stop::Refused(not_kept()));
+                }
                 self.apply(&instance, resource, changes).await?;
                 Ok(format!("{}{name} put back as it was", resource.name))
+            }
+            Undo::Block(_) if self.before.as_ref().is_some_and(|b| b.values().any(lacks_secret)) => {
+                Err(Stop::Refused(not_kept()))
             }
             Undo::Op(name) => {
                 let back = operation(resource, name).map_err(Stop::Refused)?;
@@ -105,4 +112,9 @@ impl SiteEffect {
             Undo::Delete | Undo::Restore => Ok("nothing to take back".into()),
         }
     }
+}
+
+/// Only a run that goes on in one process knows it.
+fn not_kept() -> Trouble {
+    Trouble::refused("what was there before holds a secret, which the journal does not keep: put it back by hand")
 }

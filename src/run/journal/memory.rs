@@ -37,6 +37,9 @@ pub struct Memory {
     pub seen: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Fields>,
+    /// `before` is kept as it was, also what is a secret of documents in general: this one's kind holds none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<Known>,
     /// Where they are not those of the step: what was made is of another resource.
@@ -72,12 +75,24 @@ pub fn hide(fields: &Fields, resource: Option<&Resource>) -> Fields {
     fields.iter().filter_map(kept).collect()
 }
 
+/// Whether `hide` has left out a secret of it.
+pub fn lacks_secret(value: &Json) -> bool {
+    match value {
+        Json::Object(members) if is_mark(members) => true,
+        Json::Object(members) => members.values().any(lacks_secret),
+        Json::Array(items) => items.iter().any(lacks_secret),
+        _ => false,
+    }
+}
+
+fn is_mark(members: &serde_json::Map<String, Json>) -> bool {
+    members.len() == 1 && members.get("secret").is_some_and(|s| s == NOT_KEPT)
+}
+
 /// Null stands where `hide` left that there was a secret.
 pub fn forget_secrets(value: &mut Json) {
     match value {
-        Json::Object(members) if members.len() == 1 && members.get("secret").is_some_and(|s| s == NOT_KEPT) => {
-            *value = Json::Null;
-        }
+        Json::Object(members) if is_mark(members) => *value = Json::Null,
         Json::Object(members) => members.values_mut().for_each(forget_secrets),
         Json::Array(items) => items.iter_mut().for_each(forget_secrets),
         _ => {}

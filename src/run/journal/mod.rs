@@ -14,7 +14,7 @@ mod store;
 
 pub use disk::{DiskJournal, Pace};
 pub use driver::Driver;
-pub use memory::{Known, Memory, forget_secrets, hidden, hide};
+pub use memory::{Known, Memory, forget_secrets, hidden, hide, lacks_secret};
 pub use past::{Past, Pursued};
 pub use store::{Fault, Kept as KeptRun, Record, Store, hash};
 pub(super) use store::{private_file, private_folder};

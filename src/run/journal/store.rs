@@ -38,15 +38,26 @@ const SCHEMA: &str = "
     ) WITHOUT ROWID;
 ";
 
+const FULL: &str = "make room there and say it again: runs that are under way are in this journal; `--state FOLDER` keeps new ones elsewhere";
+/// Reading a journal takes a file beside it, too.
+const FIXED: &str = "looking at runs needs to write beside the journal, too: copy its folder to where you may write, and give `--state COPY`; a new run can be kept there";
+const DAMAGED: &str = "move its folder away, and a new one is begun; what its runs have made and owe is then known only by the `edge:` that it carries at the sites; `sqlite3 journal.db .recover` may save the journal";
+
 /// Why the journal cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     pub message: String,
+    /// What can be done, where that is more than to keep it elsewhere.
+    pub help: Option<&'static str>,
 }
 
 impl Fault {
     pub fn new(message: impl Into<String>) -> Fault {
-        Fault { message: message.into() }
+        Fault { message: message.into(), help: None }
+    }
+
+    fn help(self, help: &'static str) -> Fault {
+        Fault { help: Some(help), ..self }
     }
 
     pub(super) fn of(error: &rusqlite::Error) -> Fault {
@@ -54,17 +65,20 @@ impl Fault {
             rusqlite::Error::SqliteFailure(failure, _) => Some(failure.code),
             _ => None,
         };
-        Fault::new(match code {
-            Some(ErrorCode::DiskFull) => "the disk is full".into(),
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it may not be written".into(),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => "it is damaged, or no journal".into(),
-            Some(ErrorCode::CannotOpen) => "it cannot be opened".into(),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                "another process has been writing it for half a minute".into()
+        match code {
+            Some(ErrorCode::DiskFull) => Fault::new("the disk is full").help(FULL),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Fault::new("it may not be written").help(FIXED),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Fault::new("it is damaged, or no journal").help(DAMAGED)
             }
-            Some(ErrorCode::SystemIoFailure) => format!("the disk does not take it: {error}"),
-            _ => error.to_string(),
-        })
+            Some(ErrorCode::CannotOpen) => Fault::new("it cannot be opened for writing").help(FIXED),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Fault::new("another process has been writing it for half a minute")
+                    .help("wait for that process, or end it: `edge runs` says which drive runs")
+            }
+            Some(ErrorCode::SystemIoFailure) => Fault::new(format!("the disk does not take it: {error}")).help(FULL),
+            _ => Fault::new(error.to_string()),
+        }
     }
 }
 
@@ -141,7 +155,8 @@ pub(super) fn connect(file: &Path) -> Result<Connection, Fault> {
         (APPLICATION, newer) => {
             return Err(Fault::new(format!(
                 "it is of version {newer}, and this edge reads version {VERSION}: another edge has written it"
-            )));
+            ))
+            .help("use the edge that wrote it for its runs; `--state FOLDER` keeps new ones elsewhere"));
         }
         _ => {}
     }
@@ -202,7 +217,8 @@ impl Store {
         if !is_new && size <= CHECKED {
             let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
             if check != "ok" {
-                return Err(Fault::new(format!("it is damaged: {check}")));
+                let check = check.lines().last().unwrap_or_default();
+                return Err(Fault::new(format!("it is damaged: {check}")).help(DAMAGED));
             }
         }
         Ok(Store { folder: folder.to_path_buf(), file, connection })

@@ -109,10 +109,12 @@ async fn one(
         let before = past.owed().count();
         let stage = Stage::new(&loaded, None, stop.clone()).resuming(past).seeing(recorded::seen(workplace));
         let status = drive(&loaded, stage, inputs.clone(), approval, Some(&kept), output(arguments)).await;
+        past = kept.past()?;
+        // Also what is only to be removed again, wherever the program ended.
+        let status = if past.owed().next().is_some() { worse(status, Status::Owed) } else { status };
         if status != Status::Owed || !arguments.watch || *stop.borrow() {
             return Ok(status);
         }
-        past = kept.past()?;
         // Something was paid: the others may soon be.
         pause = if past.owed().count() < before { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         let wait = jittered(pause);

@@ -48,6 +48,8 @@ pub struct Stage {
     past: Arc<Past>,
     seen: Option<Arc<Seen>>,
     taking_back: bool,
+    /// The plan tells the run.
+    silence: run::silence::Silence,
 }
 
 /// When nobody waits for a run any more, nothing of it goes on.
@@ -119,6 +121,7 @@ impl Stage {
             past: Arc::default(),
             seen: None,
             taking_back: false,
+            silence: run::silence::Silence::default(),
         }
     }
 
@@ -163,6 +166,7 @@ impl Stage {
             past: self.past.clone(),
             seen: self.seen.clone(),
             taking_back: self.taking_back,
+            silence: self.silence.clone(),
             defaults: self.defaults.clone(),
             interrupt: self.interrupt.clone(),
         })

@@ -120,7 +120,10 @@ impl Live {
         };
         let preference = match run.past.pursuits.contains_key(&id) {
             true => Vec::new(),
-            false => super::prefer::sites(&super::prefer::order(run, &step, &placement).await),
+            false => {
+                let order = super::prefer::order(run, &step, &placement).await;
+                super::prefer::sites(run, &step, &placement, &order)
+            }
         };
         let known = |row: &Row| journal::Known::of(row, Some(resource));
         let begin = Begin {

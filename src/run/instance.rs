@@ -2,7 +2,7 @@
 //! find by name, read, find by marker, send a request and learn what the answer means.
 
 use super::trouble::Trouble;
-use super::{Run, Who};
+use super::{Run, Who, silence::Silence};
 use crate::drivers::{Answer, AnswerBody, Complaint, Limits, Object, Session, Upload, Within};
 use edge_lang::library::render::{self, Asked, Chosen, Fields, Headers, Look, Reading, Row, Scope as Known};
 use edge_lang::library::{AnswerKind, Kind, Library, Mark, On, Op, Resource, Service, Template, Version};
@@ -18,10 +18,12 @@ pub const MOST_ROWS: usize = 100_000;
 #[derive(Clone)]
 pub struct Instance {
     pub site_name: Arc<str>,
+    site: SiteId,
     stack: Name,
     service: Name,
     library: Arc<Library>,
     session: Arc<dyn Session>,
+    silence: Silence,
     offered: Option<(Version, Version)>,
     account: render::Account,
     /// As the site calls it: `alice@shop`.
@@ -65,15 +67,18 @@ impl Instance {
             let offered = if described.speaks.is_some() { session.versions(&kind).await? } else { None };
             Ok::<_, crate::drivers::Failure>((session, account, offered))
         };
-        let (session, account, offered) = match tokio::time::timeout(time, reached).await {
-            Ok(reached) => reached.map_err(|f| Trouble::from(f).of_read())?,
-            Err(_) => {
-                let why = format!("no answer in {} s", time.as_secs());
-                return Err(Trouble::silent(why).of_read());
-            }
+        let reached = match tokio::time::timeout(time, reached).await {
+            Ok(reached) => reached.map_err(|f| Trouble::from(f).of_read()),
+            Err(_) => Err(Trouble::silent(format!("no answer in {} s", time.as_secs())).of_read()),
         };
+        if reached.is_err() {
+            run.silence.heard(site, &name, &reached);
+        }
+        let (session, account, offered) = reached?;
         Ok(Instance {
             site_name: info.name.clone(),
+            site,
+            silence: run.silence.clone(),
             stack: info.stack.clone(),
             service: name,
             library: run.library.clone(),
@@ -138,9 +143,13 @@ impl Instance {
     pub async fn located(&self, resource: &Resource, mut known: Known) -> Result<Known, Trouble> {
         let Some(object) = object(self.service(), resource, &known) else { return Ok(known) };
         let located = match tokio::time::timeout(self.time, self.session.locate(object)).await {
-            Ok(located) => located.map_err(|f| Trouble::from(f).of_read())?,
-            Err(_) => return Err(Trouble::silent(format!("no answer in {} s", self.time.as_secs())).of_read()),
+            Ok(located) => located.map_err(|f| Trouble::from(f).of_read()),
+            Err(_) => Err(Trouble::silent(format!("no answer in {} s", self.time.as_secs())).of_read()),
         };
+        if located.is_err() {
+            self.silence.heard(self.site, &self.service, &located);
+        }
+        let located = located?;
         known.self_path = located.one;
         known.kind_path = Some(located.all);
         known.api = Some(located.api);
@@ -169,7 +178,9 @@ impl Instance {
     }
 
     async fn rows(&self, listing: edge_lang::library::Listing) -> Result<Vec<(Json, Option<Version>)>, Trouble> {
-        let read = self.session.list(listing, self.limits()).await.map_err(|f| Trouble::from(f).of_read())?;
+        let read = self.session.list(listing, self.limits()).await.map_err(|f| Trouble::from(f).of_read());
+        self.silence.heard(self.site, &self.service, &read);
+        let read = read?;
         if read.cut {
             return Err(Trouble::refused(format!("more than {MOST_ROWS} rows: narrow the listing")));
         }
@@ -322,7 +333,13 @@ impl Instance {
         let limits = self.limits();
         let what = format!("{} {}", request.method.text(), request.path);
         tracing::info!(target: "edge", site = %self.site_name, "{what}");
-        let answer = self.session.send(request, upload, limits).await?;
+        let ours = upload.is_some();
+        let answer = self.session.send(request, upload, limits).await.map_err(Trouble::from);
+        // What is sent along may be what failed.
+        if !ours {
+            self.silence.heard(self.site, &self.service, &answer);
+        }
+        let answer = answer?;
         tracing::info!(target: "edge", site = %self.site_name, status = answer.status, "{what}");
         Ok(self.said(answer, rules, asked))
     }

@@ -36,6 +36,7 @@ mod replay;
 mod resolve;
 mod rows;
 pub mod seen;
+pub mod silence;
 pub mod taking;
 pub mod trouble;
 mod upload;
@@ -96,6 +97,7 @@ pub struct Run {
     /// What the inventory says where the program says nothing.
     pub defaults: Policy,
     copies: copies::Copies,
+    silence: silence::Silence,
     /// Of a plan: what would be there by now, as far as it is known.
     planned: Mutex<HashMap<(Name, SiteId, String), Option<Fields>>>,
     made: Mutex<HashSet<(SiteId, String)>>,
@@ -149,6 +151,8 @@ pub struct Setting {
     pub past: Arc<Past>,
     pub seen: Option<Arc<seen::Seen>>,
     pub defaults: Policy,
+    /// What the plan of it found silent.
+    pub silence: silence::Silence,
     /// All of it is taken back, and nothing begun.
     pub taking_back: bool,
     /// Becomes true when the user stops the run.
@@ -167,6 +171,7 @@ impl Run {
             past,
             seen,
             defaults,
+            silence,
             taking_back,
             interrupt,
         } = setting;
@@ -181,6 +186,7 @@ impl Run {
             seen,
             defaults,
             copies: copies::Copies::default(),
+            silence,
             planned: Mutex::default(),
             made: Mutex::default(),
             taken: Mutex::default(),
@@ -222,6 +228,11 @@ impl Run {
     fn is_planned(&self, resource: &str, site: SiteId, name: &str) -> bool {
         let planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         planned.get(&(resource.into(), site, name.to_string())).is_some_and(Option::is_some)
+    }
+
+    /// Whether the service instance that the site stands for did not answer just now.
+    fn is_silent(&self, site: SiteId, service: &str) -> bool {
+        self.silence.of(self.inventory.instance(site, service).unwrap_or(site), service).is_some()
     }
 
     pub fn elapsed(&self) -> Duration {

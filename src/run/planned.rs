@@ -1,11 +1,42 @@
-//! What the sites' answers mean for a plan.
+//! What the sites' answers, and the steps before, mean for a plan.
 
 use edge_lang::eval::Step;
 use edge_lang::library::render::Difference;
 use edge_lang::library::{Op, Resource};
+use edge_lang::model::SiteId;
 use edge_lang::plan::{Action, FieldChange};
-use edge_lang::types::Type;
+use edge_lang::types::{Name, Type};
 use serde_json::Value as Json;
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard};
+
+/// What the steps of a plan do that a later one has to reckon with.
+#[derive(Default)]
+pub struct Earlier(Mutex<(HashSet<SiteId>, HashSet<(Name, SiteId, String)>)>);
+
+impl Earlier {
+    fn all(&self) -> MutexGuard<'_, (HashSet<SiteId>, HashSet<(Name, SiteId, String)>)> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// A document makes something there.
+    pub fn note_brought(&self, site: SiteId) {
+        self.all().0.insert(site);
+    }
+
+    pub fn brings(&self, site: SiteId) -> bool {
+        self.all().0.contains(&site)
+    }
+
+    /// Something that is there is changed: later steps do not find it as it is now.
+    pub fn note_change(&self, resource: &Name, at: SiteId, id: &str) {
+        self.all().1.insert((resource.clone(), at, id.to_string()));
+    }
+
+    pub fn changes(&self, resource: &Name, at: SiteId, id: &str) -> bool {
+        self.all().1.contains(&(resource.clone(), at, id.to_string()))
+    }
+}
 
 /// What an operation is, told in a plan and put to approval in the same words: what makes a thing out of another one is an
 /// operation on that one.

@@ -21,8 +21,10 @@ pub async fn order(run: &Run, step: &Step, placement: &Placement) -> Vec<Preferr
     }
 }
 
-pub fn sites(order: &[Preferred]) -> Vec<SiteId> {
-    order.iter().map(|p| p.site).collect()
+/// That order, whatever made it, but for sites that were silent just now: they come last.
+pub fn sites(run: &Run, step: &Step, placement: &Placement, order: &[Preferred]) -> Vec<SiteId> {
+    let order = order.iter().map(|p| p.site).collect();
+    run.silence.last(order, placement, |site| run.is_silent(site, &step.service))
 }
 
 /// The soonest first; sites that do not answer come last, in written order.

@@ -107,7 +107,8 @@ type Answers = Vec<(SiteId, Result<Found, Trouble>)>;
 
 /// In order of preference, until one answers.
 async fn first(run: &Arc<Run>, step: &Step, subjects: &HashMap<SiteId, Row>) -> Result<Answers, Failure> {
-    let mut order = super::prefer::sites(&super::prefer::order(run, step, &step.placement).await);
+    let order = super::prefer::order(run, step, &step.placement).await;
+    let mut order = super::prefer::sites(run, step, &step.placement, &order);
     if order.is_empty() {
         order = step.placement.written_order();
     }

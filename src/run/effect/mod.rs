@@ -406,6 +406,10 @@ impl Effect for SiteEffect {
         self.at
     }
 
+    fn is_silent(&self) -> bool {
+        self.run.is_silent(self.atom, &self.step.service)
+    }
+
     fn waits_for(&self) -> Option<String> {
         resolve::pending_at(&self.step, self.atom)
     }

@@ -10,7 +10,7 @@ use super::super::trouble::{Kind, Trouble};
 use super::{Looked, Planning, as_whom};
 use edge_lang::eval::{Document, unsettled};
 use edge_lang::library::render::{self, Fields, Scope as Known};
-use edge_lang::model::{SiteId, SiteSet};
+use edge_lang::model::SiteSet;
 use edge_lang::plan::{Action, PlannedEffect};
 
 impl Planning {
@@ -67,7 +67,7 @@ impl Planning {
             Known { args, row: identity.clone(), marker: Some(render::marker_text(&marker)), ..instance.known() };
         render::fill_defaults(&op.params, &mut known)?;
         // Something that an earlier step brings may be what the site does not know yet: a kind, a namespace.
-        let brought = self.brought_at(spot.at);
+        let brought = self.earlier.brings(spot.at);
         let (mut copies, mut later) = (Vec::new(), SiteSet::new());
         let action = match instance.read(resource, identity, Fields::new()).await {
             Err(trouble) if trouble.kind == Kind::Refused && brought => Action::Create,
@@ -90,7 +90,7 @@ impl Planning {
             }
         };
         if action == Action::Create {
-            self.note_brought(spot.at);
+            self.earlier.note_brought(spot.at);
             if let Some(of_kind) = of_kind {
                 self.run.plan_name(&of_kind, spot.at, &document.name, Fields::new());
             }
@@ -98,13 +98,5 @@ impl Planning {
         let own = effect(action);
         copies.push(if own.action.changes() { own.brings(later) } else { own });
         Ok(copies)
-    }
-
-    fn brought_at(&self, site: SiteId) -> bool {
-        self.brought.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).contains(&site)
-    }
-
-    fn note_brought(&self, site: SiteId) {
-        self.brought.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(site);
     }
 }

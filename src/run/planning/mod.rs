@@ -9,9 +9,10 @@ use super::abreast::{self, abreast};
 use super::effect::with_article;
 use super::instance::Instance;
 use super::live::{prepared, times};
+use super::planned::{self, Earlier};
 use super::resolve::{self, Spot};
 use super::trouble::{Kind, Trouble, code_of};
-use super::{Run, Who, codes, copying, guards, pending, planned, prefer, read, refer, rows};
+use super::{Run, Who, codes, copying, guards, pending, prefer, read, refer, rows};
 use edge_lang::eval::{Failure, Host, Key, Place, Secret, Step, StepKind, Unknown, Value};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
@@ -20,7 +21,7 @@ use edge_lang::plan::{Action, Plan, PlannedEffect, PlannedStep};
 use edge_lang::span::Span;
 use edge_lang::types::{Name, Type};
 use futures_util::future::BoxFuture;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,8 +30,7 @@ pub struct Planning {
     files: crate::run::files::Files,
     plan: Mutex<Plan>,
     guards: guards::Guards,
-    /// Sites where a document makes something.
-    brought: Mutex<HashSet<SiteId>>,
+    earlier: Earlier,
 }
 
 /// What a step would do at a site.
@@ -55,7 +55,7 @@ async fn link_there(
 
 impl Planning {
     pub fn new(run: Arc<Run>, files: crate::run::files::Files, guards: &guards::Guards) -> Planning {
-        Planning { run, files, plan: Mutex::default(), guards: guards.anew(), brought: Mutex::default() }
+        Planning { run, files, plan: Mutex::default(), guards: guards.anew(), earlier: Earlier::default() }
     }
 
     pub fn into_plan(self) -> Plan {
@@ -101,7 +101,7 @@ impl Planning {
             }
         } else {
             preferred = prefer::order(run, &step, &step.placement).await;
-            let order = prefer::sites(&preferred);
+            let order = prefer::sites(run, &step, &step.placement, &preferred);
             let mut known = HashMap::new();
             if step.kind == StepKind::Ensure {
                 // Where the placement holds of what is there, nothing is sent.
@@ -165,6 +165,12 @@ impl Planning {
             let at = run.inventory.instance(effect.site, &step.service).unwrap_or(effect.site);
             if let Some(name) = &effect.name {
                 run.plan_name(&step.resource, at, name, Fields::new());
+            }
+        }
+        for effect in effects.iter().filter(|e| e.action.changes()) {
+            let at = run.inventory.instance(effect.site, &step.service).unwrap_or(effect.site);
+            if let Some(id) = &effect.id {
+                self.earlier.note_change(&step.resource, at, id);
             }
         }
         let id = |site| effects.iter().find(|e| e.site == site).and_then(|e| e.id.clone());
@@ -251,6 +257,10 @@ impl Planning {
         let run = &self.run;
         self.guards.check(step, atom, &run.inventory)?;
         let at = run.inventory.instance(atom, &step.service).unwrap_or(atom);
+        // Nobody waits twice in a plan for a site that does not answer.
+        if let Some(trouble) = run.silence.of(at, &step.service) {
+            return Err(trouble);
+        }
         let time = times(step).answer;
         let instance = Instance::open(run, at, &step.service, Who::of(step), time).await?;
         let resource = instance.resource(&step.resource)?;
@@ -335,8 +345,17 @@ impl Planning {
                 self.ensured(resource, &args, found, &called, &named)?
             }
             (_, Some(row)) => {
-                let known = Known { row: row.fields.clone(), args: args.clone(), ..instance.known() };
-                let already = op.already.as_ref().is_some_and(|a| render::holds(a, &known).unwrap_or(false));
+                let known = Known {
+                    row: row.fields.clone(),
+                    before: Some(row.fields.clone()),
+                    args: args.clone(),
+                    // It is no earlier one's; that of the run is not known yet.
+                    effect: Some(run.name.to_string()),
+                    ..instance.known()
+                };
+                let changed = row.id.as_ref().is_some_and(|id| self.earlier.changes(&step.resource, at, id));
+                let holds = |already| !changed && render::holds(already, &known).unwrap_or(false);
+                let already = op.already.as_ref().is_some_and(holds);
                 let action = match already {
                     true => Action::Nothing { why: "it is so already".into() },
                     false => planned::action(step, op, resource),

@@ -116,6 +116,11 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         Chase { holding, ..self }
     }
 
+    pub fn without_waiting_for(mut self, silent: &SiteSet) -> Chase<E, M> {
+        self.looked = self.looked.union(silent);
+        self
+    }
+
     pub async fn go(mut self) {
         let mut working: Working<E> = FuturesUnordered::new();
         let mut clocks = self.clocks();

@@ -57,6 +57,8 @@ pub trait Effect: Clone + Send + 'static {
     fn remember(&mut self, memory: &Memory);
     /// The site whose service instance is meant.
     fn at(&self) -> SiteId;
+    /// The site did not answer just now: nothing else waits for a look at it.
+    fn is_silent(&self) -> bool;
     /// What has to be done first, in words, where nothing may be sent before that.
     fn waits_for(&self) -> Option<String>;
     /// Nothing was sent, because of what it waits for.
@@ -151,10 +153,13 @@ pub async fn pursue<E: Effect>(
         run.journal.note(Entry::Failing { of: id.clone() });
     }
     let left = past.map(|past| remembered(past, &make)).unwrap_or_default();
+    // `ensure` looks before it makes anything, but not twice where nobody answers.
+    let looks = if pursuit.rules().ensure { pursuit.placement().sites() } else { SiteSet::new() };
+    let silent: SiteSet = looks.iter().filter(|site| make(*site).is_silent()).collect();
     // What came later may use it, and has to go first if it fails.
     let holding = past.is_some() && !run.taking_back && run.past.has_later(&id);
     let chase = chase::Chase::new(run.clone(), (id, title), pursuit, make, patience, left, tell);
-    run.background(chase.holding(holding).go());
+    run.background(chase.holding(holding).without_waiting_for(&silent).go());
     Ok(match told.await {
         Ok(told) => told,
         // The task ended without a word: only if the process is going down.

@@ -136,12 +136,14 @@ pub enum Function {
     Entries,
     /// Two lists as one.
     Concat,
+    /// The items of a list for which another list has `true`, place by place: `those(all, all each it.size > 5)`.
+    Those,
     /// A record with another laid over it (RFC 7396): records in records are merged, `null` takes a member away.
     Merge,
 }
 
 impl Function {
-    pub const ALL: [(&'static str, Function, usize); 12] = [
+    pub const ALL: [(&'static str, Function, usize); 13] = [
         ("base64", Function::Base64, 1),
         ("regex", Function::Regex, 1),
         ("uuid", Function::Uuid, 1),
@@ -153,6 +155,7 @@ impl Function {
         ("count", Function::Count, 1),
         ("merge", Function::Merge, 2),
         ("concat", Function::Concat, 2),
+        ("those", Function::Those, 2),
         ("entries", Function::Entries, 1),
     ];
 }

@@ -80,6 +80,14 @@ pub(super) fn call(function: Function, args: Vec<Option<Json>>, scope: &Scope, s
             Json::Object(members) => Some(members.len().into()),
             other => return Err(RenderError::new(span, format!("{} has no count", kind_of(&other)))),
         },
+        Function::Those => {
+            let (items, chosen) = (list(first)?, args.next().flatten().map(list).transpose()?.unwrap_or_default());
+            let (many, answers) = (items.len(), chosen.len());
+            if many != answers {
+                return Err(RenderError::new(span, format!("{many} items, and {answers} answers to which of them")));
+            }
+            Some(items.into_iter().zip(chosen).filter(|(_, c)| *c == Json::Bool(true)).map(|(item, _)| item).collect())
+        }
         Function::Merge => match args.next().flatten() {
             None | Some(Json::Null) => Some(first),
             Some(over) => Some(merged(first, over)),

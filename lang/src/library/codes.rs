@@ -19,6 +19,7 @@ crate::codes! {
     INCOMPLETE = "E0315" Error "a description with something missing";
     FOREIGN_EXPRESSION = "E0316" Error "an expression that descriptions do not have";
     UNKNOWN_DESCRIBED = "E0317" Error "an operation or resource that is not described";
+    DESCRIBED_OTHERWISE = "E0318" Error "a resource that another description has otherwise";
     CANNOT_RENDER = "E0340" Error "a request that cannot be made";
     UNEXPECTED_ANSWER = "E0341" Error "an answer that is not what the description says";
     TOO_OLD = "E0342" Error "a site whose version is too old";

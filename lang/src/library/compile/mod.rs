@@ -4,6 +4,7 @@
 //! clause, and can then resolve each name of a template at once. A shape's clauses are read again for every resource
 //! that is like it, because their names mean that resource's fields; a mistake in them is reported once.
 
+mod alike;
 mod clause;
 mod expr;
 mod op;
@@ -48,6 +49,14 @@ pub fn compile(texts: &[Text<'_>]) -> (Library, Vec<Diagnostic>) {
     for (text, declaration, span) in declared {
         let mut cx = Cx { world: &world, text, out: &mut diagnostics };
         let service = service::service(&mut cx, declaration, span);
+        for resource in service.resources.values() {
+            let Some((first, how)) = alike::difference(&library, resource) else { continue };
+            let title = format!("`{}` is described for {}, and otherwise than", resource.name, resource.stack);
+            let message = format!("{title} in `{}` of {}: {how}", first.service, first.stack);
+            cx.report(&super::codes::DESCRIBED_OTHERWISE, resource.span, message)
+                .help(format!("give it another name, or describe it as `{}.{}` is", first.service, first.name))
+                .push_other(first.span, "this one");
+        }
         match library.service(&service.stack, &service.name) {
             Some(first) => {
                 let message = format!("service `{}` of {} is described twice", service.name, service.stack);

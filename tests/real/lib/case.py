@@ -16,6 +16,7 @@ import time
 
 import yaml
 
+import cluster
 from cloud import HERE, Cloud, Silent, freeze, heal, refuse, until
 from proxy import Proxy
 from quota import quota
@@ -23,6 +24,7 @@ from quota import quota
 ROOT = os.path.dirname(os.path.dirname(HERE))
 HOME = os.environ.get("OPENSTACK_SITES_HOME", "/tmp/openstack-sites")
 SITES = {"Zone1": 1, "Zone2": 2, "Zone3": 3}
+CLUSTERS = {"K1": 1, "K2": 2}
 LOGS = ("keystone", "glance", "nova-api", "neutron")
 SETTLE = 0.5       # a service logs a request a little after its answer
 REQUEST = re.compile(r"\b(GET|HEAD|POST|PUT|PATCH|DELETE) (/[^\s?]*)")
@@ -58,7 +60,7 @@ class Case:
 
     def step(self, step):
         for word in ("edge", "hang", "refuse", "heal", "quota", "intercept",
-                     "image", "expect"):
+                     "image", "expect", "object"):
             if word in step:
                 return getattr(self, word)(step[word], step)
         raise Wrong(f"no such step: {step}")
@@ -95,6 +97,13 @@ class Case:
             merge(clouds[name], change)
         with open(os.path.join(self.place, "clouds.yaml"), "w") as file:
             yaml.safe_dump({"clouds": clouds}, file)
+        if self.text.get("kubernetes"):
+            known = {name: {"cloud": name} for name in SITES}
+            known |= {name: {"context": f"edge-{k}"}
+                      for name, k in CLUSTERS.items()}
+            known["Viewer"] = {"context": "edge-1-viewer"}
+            with open(os.path.join(self.place, "edge.yaml"), "w") as file:
+                yaml.safe_dump({"sites": known}, file)
 
     def revoked(self, name):
         """A token that was good and is not any more."""
@@ -107,13 +116,17 @@ class Case:
     def mend(self):
         for proxy in self.proxies:
             proxy.close()
-        for name in self.faulty:
-            heal(SITES[name])
+        for name in list(self.faulty):
+            self.heal(name, {})
         for name, what in self.quotas:
             quota(SITES[name], what, None)
 
     def tidy(self):
         """Removes what the plain users own, but for the seeded network."""
+        for k in CLUSTERS.values() if self.text.get("kubernetes") else ():
+            for plural in ("configmaps", "endpoints"):
+                cluster.Api(k).call(
+                    "DELETE", f"/api/v1/namespaces/default/{plural}")
         for user in self.users.values():
             user.token = None
             servers = user.call("GET", "compute", "/servers").body["servers"]
@@ -148,14 +161,21 @@ class Case:
 
     def hang(self, site, step):
         self.faulty.add(site)
+        if site in CLUSTERS:
+            return cluster.sites("kill-site", CLUSTERS[site], "hang")
         freeze(SITES[site], *step.get("services", []))
 
     def refuse(self, site, step):
         self.faulty.add(site)
+        if site in CLUSTERS:
+            return cluster.sites("kill-site", CLUSTERS[site])
         refuse(SITES[site], *step.get("services", []))
 
     def heal(self, site, _step):
-        heal(SITES[site])
+        if site in CLUSTERS:
+            cluster.sites("heal-site", CLUSTERS[site])
+        else:
+            heal(SITES[site])
         self.faulty.discard(site)
 
     def quota(self, limits, step):
@@ -183,7 +203,8 @@ class Case:
     def edge(self, command, step):
         words = shlex.split(command) if isinstance(command, str) else command
         environment = {k: v for k, v in os.environ.items()
-                       if not k.startswith(("OS_", "XDG_", "EDGE_"))}
+                       if not k.startswith(("OS_", "XDG_", "EDGE_"))
+                       and (k != "KUBECONFIG" or self.text.get("kubernetes"))}
         environment.update(HOME=self.place, NO_COLOR="1",
                            OS_CLIENT_CONFIG_FILE="clouds.yaml")
         time.sleep(SETTLE)
@@ -277,6 +298,32 @@ class Case:
                 {name: wanted["servers"]} for name in wanted["one_of"]]
         return all(seen[kind] == wanted[kind]
                    for kind in seen if kind in wanted)
+
+    def object(self, path, step):
+        """An object of these clusters, and some of what it has."""
+        for name in step["at"]:
+            status, found = cluster.Api(CLUSTERS[name]).call(
+                "GET", f"/api/v1/namespaces/default/{path}")
+            if step.get("gone"):
+                if status != 404:
+                    raise Wrong(f"{name} has {path}; edge said:\n{self.output}")
+                continue
+            for place, wanted in step["has"].items():
+                if isinstance(wanted, dict):
+                    wanted = self.address(wanted["address_of"], wanted["at"])
+                seen = found
+                for key in place.split("."):
+                    seen = seen[int(key) if isinstance(seen, list) else key] \
+                        if status == 200 else None
+                if seen != wanted:
+                    raise Wrong(f"{place} of {path} at {name} is {seen!r}, "
+                                f"not {wanted!r}; edge said:\n{self.output}")
+
+    def address(self, server, site):
+        rows = self.users[site].call("GET", "compute", "/servers/detail"
+                                     ).body["servers"]
+        nets = [r["addresses"] for r in rows if r["name"] == server]
+        return nets[0]["private"][0]["addr"]
 
     def there(self):
         seen = {"servers": {}, "images": {}}

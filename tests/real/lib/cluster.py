@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""A real API server of kubernetes-sites, asked without kubectl and without the
+program under test; and two that stand beside it.
+
+    cluster.py kubelet K [K..]           plays the machines of these sites
+    cluster.py proxy K 'METHOD PATH' lose|drop
+                                         stands before site K, prints its port
+
+The controllers of a site make pods, but no machine runs them. `kubelet` is
+what a scheduler and one machine do to the API: a node `worker`, pods that are
+placed on it unless it is cordoned and become ready, pods that are gone once
+they are to go. A pod of the image `never` does not become ready.
+
+The proxy speaks plain HTTP and is the administrator at the site. It does harm
+to the first request that fits (PATH is a regular expression): `lose` carries
+it out and drops the answer, `drop` drops it. It says so in its second line."""
+
+import http.client
+import http.server
+import json
+import os
+import re
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+SITES = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(
+    __file__))), "kubernetes-sites")
+
+
+def start(n):
+    """N sites of our own; what was built for them is kept for the next time."""
+    os.environ["KUBE_SITES_DIR"] = tempfile.mkdtemp(prefix="kubernetes-sites-")
+    os.environ.setdefault("KUBE_SITES_NET", "127.0.7")
+    os.environ.setdefault("KUBE_BIN_DIR", "/tmp/kubernetes-sites/bin")
+    os.environ["KUBECONFIG"] = os.environ["KUBE_SITES_DIR"] + "/kubeconfig"
+    sites("install")
+    sites("up", n)
+
+
+def sites(*words):
+    subprocess.run([SITES, *map(str, words)], check=True,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+class Api:
+    def __init__(self, k):
+        self.k = k
+        self.host = f"{os.environ.get('KUBE_SITES_NET', '127.0.2')}.{k}"
+        pki = os.path.join(os.environ.get(
+            "KUBE_SITES_DIR", "/tmp/kubernetes-sites"), "sites", str(k), "pki")
+        self.tls = ssl.create_default_context(cafile=f"{pki}/ca.crt")
+        self.tls.load_cert_chain(f"{pki}/admin.crt", f"{pki}/admin.key")
+        self.line = None
+
+    def open(self, timeout=300):
+        return http.client.HTTPSConnection(self.host, 6443, timeout=timeout,
+                                           context=self.tls)
+
+    def call(self, method, path, body=None, kind="application/json"):
+        """Status and body. The connection is kept; a broken one is made anew."""
+        for again in (False, True):
+            self.line = self.line or self.open(20)
+            try:
+                self.line.request(method, path, body and json.dumps(body),
+                                  {"Content-Type": kind})
+                answer = self.line.getresponse()
+                text = answer.read()
+                return answer.status, json.loads(text) if text else None
+            except (OSError, http.client.HTTPException):
+                self.line.close()
+                self.line = None
+                if again:
+                    raise
+
+
+def kubelet(sites):
+    """A round of all sites each 100 ms, until it is ended. A site that is away
+    or silent only waits."""
+    def serve(api):
+        while True:
+            try:
+                cordoned = node(api).get("unschedulable")
+                for pod in api.call("GET", "/api/v1/pods")[1].get("items", []):
+                    serve_pod(api, pod, cordoned)
+            except (OSError, http.client.HTTPException, ValueError):
+                pass
+            time.sleep(0.1)
+    for k in sites:
+        threading.Thread(target=serve, args=(Api(k),), daemon=True).start()
+    threading.Event().wait()
+
+
+def node(api):
+    """What is wanted of it."""
+    status, found = api.call("GET", "/api/v1/nodes/worker")
+    if status == 404:
+        api.call("POST", "/api/v1/nodes", {"apiVersion": "v1", "kind": "Node",
+                                           "metadata": {"name": "worker"}})
+        # It begins as one that is not ready.
+        api.call("PATCH", "/api/v1/nodes/worker", {"spec": {"taints": None}},
+                 "application/merge-patch+json")
+    return found.get("spec") or {}
+
+
+def serve_pod(api, pod, cordoned):
+    meta, spec = pod["metadata"], pod["spec"]
+    path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
+    if meta.get("deletionTimestamp"):
+        api.call("DELETE", path, {"gracePeriodSeconds": 0})
+    elif not spec.get("nodeName"):
+        owners = [o["kind"] for o in meta.get("ownerReferences", [])]
+        if not cordoned or "DaemonSet" in owners:
+            api.call("POST", f"{path}/binding", {
+                "apiVersion": "v1", "kind": "Binding",
+                "metadata": {"name": meta["name"]},
+                "target": {"apiVersion": "v1", "kind": "Node",
+                           "name": "worker"}})
+    elif pod["status"].get("phase") == "Pending" and spec["containers"][0]["image"] != "never":
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        api.call("PATCH", f"{path}/status", {"status": {
+            "phase": "Running", "podIP": "10.0.0.1", "startTime": now,
+            "conditions": [{"type": "Ready", "status": "True",
+                            "lastTransitionTime": now}]}},
+                 "application/merge-patch+json")
+
+
+def proxy(k, request, harm):
+    method, path = request.split()
+    api, lock, struck = Api(k), threading.Lock(), []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def pass_on(self):
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length) if length else None
+            self.close_connection = True
+            with lock:
+                hit = (not struck and self.command == method
+                       and re.fullmatch(path, self.path.split("?")[0]))
+                if hit:
+                    struck.append(self.path)
+            site = api.open()
+            try:
+                if hit and harm == "drop":
+                    return
+                site.request(self.command, self.path, body, {
+                    name: value for name, value in self.headers.items()
+                    if name.lower() not in ("connection", "host")})
+                answer = site.getresponse()
+                text = answer.read()
+                if hit:
+                    return
+                self.send_response_only(answer.status, answer.reason)
+                for name, value in answer.getheaders():
+                    if name.lower() not in ("connection", "content-length",
+                                            "transfer-encoding"):
+                        self.send_header(name, value)
+                self.send_header("Content-Length", str(len(text)))
+                self.send_header("Connection", "close")
+                self.end_headers()
+                self.wfile.write(text)
+            except (OSError, http.client.HTTPException):
+                return              # no answer: the client sees that too
+            finally:
+                site.close()
+                if hit:
+                    print(harm, self.command, self.path, flush=True)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer((api.host, 0), Handler)
+    server.daemon_threads = True
+    print(server.server_address[1], flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    word, words = sys.argv[1:2], sys.argv[2:]
+    if word == ["kubelet"] and words:
+        kubelet([int(k) for k in words])
+    elif word == ["proxy"] and len(words) == 3 and words[2] in ("lose", "drop"):
+        proxy(int(words[0]), words[1], words[2])
+    else:
+        sys.exit(__doc__)

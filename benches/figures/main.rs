@@ -6,6 +6,7 @@
 mod bridge;
 mod executor;
 mod figure;
+mod kubernetes;
 mod language;
 mod listing;
 mod names;
@@ -22,6 +23,7 @@ const PARTS: &[(&str, fn())] = &[
     ("executor", executor::measure),
     ("listing", listing::measure),
     ("bridge", bridge::measure),
+    ("kubernetes", kubernetes::measure),
 ];
 
 fn main() {

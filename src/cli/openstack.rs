@@ -503,3 +503,40 @@ fn usage() -> String {
     text += "\n  --os-scope JSON  services and placements: '{\"compute\": \"Zone1 || Zone2\", \"image\": \"Zone1\"}' (also --scope)\n  -f FORMAT        table, json, yaml or csv\n";
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::scope_text;
+
+    #[test]
+    fn a_scope_in_json_is_one_of_the_language() {
+        for (json, text) in [
+            (r#"{"Compute": "Zone1", "Image": "Zone2"}"#, "{ compute: (Zone1), image: (Zone2) }"),
+            (r#"{"COMPUTE":"Zone1||Zone2"}"#, "{ compute: (Zone1||Zone2) }"),
+            (r#"{"compute": "all of (sites - Zone2)"}"#, "{ compute: (all of (sites - Zone2)) }"),
+            (r#"{"compute": "A", "compute": "B"}"#, "{ compute: (A), compute: (B) }"),
+        ] {
+            assert_eq!(scope_text(json).map_err(|m| m.message), Ok(text.to_string()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_scope_is_said() {
+        for (json, message) in [
+            ("{}", "the scope is empty: nothing says where this is to happen"),
+            (r#"{"compute": " "}"#, "the placement of `compute` is empty"),
+            (r#"{"compute": null}"#, "the placement of `compute` is not text: `null`"),
+            (r#"["Zone1"]"#, r#"the scope is not a JSON object: `["Zone1"]`"#),
+            (r#"{"com pute": "A"}"#, "`com pute` is no name of a service"),
+            (
+                r#"{"compute": "A) @ (B"}"#,
+                "the placement of `compute` cannot be read: nothing is open that this could close, in `A) @ (B`",
+            ),
+            (r#"{"compute": "A; B"}"#, "the placement of `compute` is not one placement: `A; B`"),
+        ] {
+            assert_eq!(scope_text(json).map_err(|m| m.message), Err(message.to_string()));
+        }
+        let xor = scope_text(r#"{"compute": "A XOR B"}"#).expect_err("a word of another language");
+        assert!(xor.help.is_some_and(|help| help.contains("`A xor B`")));
+    }
+}

@@ -5,6 +5,7 @@
 
 use super::yaml::Node;
 use super::{Environment, Problem, Severity, read};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// A context, and the cluster that it leads to.
@@ -32,8 +33,9 @@ pub fn contexts(environment: &Environment, file: Option<&Path>) -> (Vec<Context>
     let files = files(environment, file);
     let (mut contexts, mut problems): (Vec<Context>, Vec<Problem>) = (Vec::new(), Vec::new());
     // A cluster may be defined in another file than its contexts.
-    let mut clusters: Vec<(String, String)> = Vec::new();
+    let mut clusters: HashMap<String, String> = HashMap::new();
     let mut cluster_of: Vec<Option<String>> = Vec::new();
+    let mut known = HashSet::new();
     for path in files {
         let mut wrong = |line: usize, message: String| {
             let severity = Severity::Warning;
@@ -54,15 +56,13 @@ pub fn contexts(environment: &Environment, file: Option<&Path>) -> (Vec<Context>
         let name = |entry: &Node| entry.map().and_then(|m| m.get("name")).and_then(|n| n.scalar());
         let listed = |key: &str| node.map().and_then(|m| m.get(key)).filter(|n| !n.is_null()).and_then(|n| n.list());
         for entry in listed("clusters").unwrap_or_default() {
-            if let (Some(name), Some(server)) = (name(entry), text(entry, ["cluster", "server"]))
-                && clusters.iter().all(|(n, _)| *n != name)
-            {
-                clusters.push((name, server));
+            if let (Some(name), Some(server)) = (name(entry), text(entry, ["cluster", "server"])) {
+                clusters.entry(name).or_insert(server);
             }
         }
         for entry in listed("contexts").unwrap_or_default() {
             match name(entry) {
-                Some(name) if contexts.iter().all(|c| c.name != name) => {
+                Some(name) if known.insert(name.clone()) => {
                     contexts.push(Context { name, server: None });
                     cluster_of.push(text(entry, ["context", "cluster"]));
                 }
@@ -72,9 +72,7 @@ pub fn contexts(environment: &Environment, file: Option<&Path>) -> (Vec<Context>
         }
     }
     for (context, cluster) in contexts.iter_mut().zip(cluster_of) {
-        let found =
-            cluster.and_then(|c| clusters.iter().find(|(name, _)| *name == c).map(|(_, server)| server.clone()));
-        context.server = found;
+        context.server = cluster.and_then(|cluster| clusters.get(&cluster).cloned());
     }
     (contexts, problems)
 }

@@ -47,6 +47,9 @@ mod repl;
 #[path = "suite/simulated.rs"]
 mod simulated;
 
+#[path = "suite/init.rs"]
+mod init;
+
 #[path = "suite/kept.rs"]
 mod kept;
 

@@ -89,18 +89,31 @@ fn by_endpoint(clouds: &Clouds, contexts: Vec<kubeconfig::Context>) -> Sites {
         let mut connection = BTreeMap::from([("cloud".into(), cloud.name.as_str().into())]);
         connection.extend(region.iter().map(|r| ("region".into(), r.as_str().into())));
         let name = region.map_or_else(|| cloud.name.clone(), |r| format!("{}-{r}", cloud.name));
-        let account = Account { name, connection, region: cloud.region.clone() };
+        let account = Account { name: free(&sites, name), connection, region: cloud.region.clone() };
         sites.entry(("openstack", place)).or_default().push(account);
     }
     for context in contexts {
         let connection = BTreeMap::from([("context".into(), context.name.as_str().into())]);
-        let place = context.server.unwrap_or_else(|| context.name.clone());
-        let taken = |name: &str| sites.iter().any(|((stack, _), a)| *stack == "openstack" && a[0].name == name);
+        let place = context.server.as_deref().unwrap_or(&context.name).trim_end_matches('/').to_string();
         // A cloud and a context may have one name; sites may not.
-        let name = if taken(&context.name) { format!("{}-k8s", context.name) } else { context.name };
+        let name = match is_taken(&sites, &context.name) {
+            true => free(&sites, format!("{}-k8s", context.name)),
+            false => context.name,
+        };
         sites.entry(("kubernetes", place)).or_default().push(Account { name, connection, region: None });
     }
     sites
+}
+
+fn is_taken(sites: &Sites, name: &str) -> bool {
+    sites.values().flatten().any(|account| account.name == name)
+}
+
+/// `name`, or with a number behind it: the region `r` of a cloud `a` is called as a cloud `a-r` may be, too.
+fn free(sites: &Sites, name: String) -> String {
+    let numbered = (2..).map(|n| format!("{name}-{n}"));
+    let mut all = std::iter::once(name.clone()).chain(numbered);
+    all.find(|name| !is_taken(sites, name)).unwrap_or(name)
 }
 
 type Offered = Result<Option<Vec<String>>, String>;

@@ -96,5 +96,6 @@ crate::codes! {
     DISTRUST = "E0294" Error "a site that does not know the person";
     STALE = "E0295" Error "old rows where the present is wanted";
     BAD_PREFERENCE = "E0296" Error "a function that cannot put sites in order";
+    DEAD_PATTERN = "E0297" Warning "a pattern of another language";
     TOO_LARGE = "E0293" Error "an expression or a type that is too large";
 }

@@ -284,10 +284,13 @@ impl Checker<'_> {
         let (mut typed, used) = match self.called(head, suffixes, span, tails) {
             Some(found) => found,
             None => {
-                if !tails.is_empty() {
-                    self.nothing_to_place(tails);
+                let typed = self.part(head, None);
+                match typed.is_error() {
+                    true => self.tails_alone(tails),
+                    false if !tails.is_empty() => self.nothing_to_place(tails),
+                    false => {}
                 }
-                (self.part(head, None), 0)
+                (typed, 0)
             }
         };
         let mut rest = suffixes[used..].iter().peekable();

@@ -5,10 +5,19 @@ use super::super::known::Typed;
 use super::super::{Checker, codes};
 use super::{is_place, is_set};
 use crate::diagnostic::Diagnostic;
-use crate::program::Binary;
+use crate::eval::Value;
+use crate::program::{Binary, ExprKind};
 use crate::span::Span;
 use crate::syntax::ast::Op;
 use crate::types::Type;
+
+/// A text that stands there as it is.
+fn written(typed: &Typed) -> Option<std::sync::Arc<str>> {
+    match &typed.expr.kind {
+        ExprKind::Const(Value::String(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
 
 impl Checker<'_> {
     pub(super) fn equality(&mut self, left: Typed, op: Op, right: Typed, span: Span) -> Typed {
@@ -38,6 +47,14 @@ impl Checker<'_> {
             self.report(d);
         }
         self.warn_same_column(&left, &right, span);
+        for (text, at) in [&left, &right].into_iter().filter_map(|t| Some((written(t)?, t.span()))) {
+            if text.contains('*') && text.len() > 1 && text.chars().all(|c| c.is_alphanumeric() || "*-_.".contains(c)) {
+                self.report(
+                    Diagnostic::new(&codes::DEAD_PATTERN, at, "`==` compares letter by letter, `*` too")
+                        .help(format!("a pattern is compared by `like`: `like \"{text}\"`")),
+                );
+            }
+        }
         let (left, right) = match (is_place(&a), is_place(&b)) {
             (true, true) if a != b => {
                 let wider = if a.fits(&b) { b } else { a };
@@ -84,6 +101,17 @@ impl Checker<'_> {
                 d = d.help("sites by name: `sites[name like \"edge-*\"]`");
             }
             self.report(d);
+        }
+        if let Some(text) = written(&right)
+            && !text.contains(['*', '?'])
+            && text.contains(['%', '^', '$'])
+        {
+            let meant = text.replace(".*", "*").replace('%', "*");
+            let meant = meant.trim_start_matches('^').trim_end_matches('$');
+            self.report(
+                Diagnostic::new(&codes::DEAD_PATTERN, right.span(), "in a pattern `*` is any text, `?` any character")
+                    .help(format!("write `like \"{meant}\"`")),
+            );
         }
         Self::built(Binary::Like, left, right, Type::Bool, span)
     }

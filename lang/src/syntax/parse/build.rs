@@ -174,14 +174,43 @@ impl<'s> Build<'s> {
             "or" => "||",
             "not" => "!",
             _ => {
-                self.note(&codes::EQUALS, span, "`=` only defines")
-                    .help
-                    .push("equality is written `==`, arguments and fields are written `name: value`".into());
+                let line = self.source[..l].rfind('\n').map_or(0, |n| n + 1);
+                let before = self.source[line..l].trim();
+                let alone = !before.is_empty() && before.chars().all(|c| c.is_alphanumeric() || c == '_');
+                let help = match alone {
+                    true => {
+                        "a value is named with `let name = ...`, once; arguments and fields are written `name: value`"
+                    }
+                    false => "equality is written `==`, arguments and fields are written `name: value`",
+                };
+                self.note(&codes::EQUALS, span, "`=` only defines").help.push(help.into());
                 return;
             }
         };
         let message = format!("`{word}` is written `{sign}`");
         self.note(&codes::WORD_OPERATOR, span, message);
+    }
+
+    /// `name="web"` among arguments is understood: it was reported as what it is written as.
+    pub fn argument(&mut self, e: Expr) -> Arg {
+        let understood = match &e.kind {
+            ExprKind::Chain { first, rest } => match (&first.kind, &rest[..]) {
+                (ExprKind::Name(name), [link]) if link.op == Op::Eq && self.text_of(link.at) == "=" => {
+                    Some((Name { text: name.clone(), span: first.span }, link.clone()))
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some((name, link)) = understood else { return Arg::Positional(e) };
+        for noted in self.noted.iter_mut().rev().filter(|n| n.diagnostic.span == link.at) {
+            noted.diagnostic.help = vec![format!("an argument is written `{}: ...`", name.text)];
+        }
+        Arg::Named(name, link.right)
+    }
+
+    fn text_of(&self, span: Span) -> &str {
+        self.source.get(span.start as usize..span.end as usize).unwrap_or("")
     }
 
     pub fn clause(&self, l: usize, e: Expr, c: Clause, r: usize) -> Expr {

@@ -88,7 +88,14 @@ impl Build<'_> {
         };
         let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("").to_string();
         let (head, here) = (word(first), word(&self.source[at..]));
-        foreign::word(&head).or_else(|| foreign::word(&here)).map(str::to_string)
+        let before = &first[..first.len().saturating_sub(self.source[near..].len() - (at - near))];
+        let last = before.trim_end().rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
+        foreign::sign(before, &self.source[at..])
+            .or_else(|| foreign::word(&head))
+            .or_else(|| foreign::word(&here))
+            .or_else(|| foreign::word(last))
+            .map(str::to_string)
+            .or_else(|| foreign::command(before, &here))
     }
 }
 

@@ -78,9 +78,12 @@ fn journal() {
 }
 
 fn straggler() {
-    let all_well = best("executor-edge", &["1000", ABREAST, "none"]);
-    let one_slow = once("executor-edge", &["1000", ABREAST, "none"], &["slow"]);
-    match (all_well, one_slow) {
+    let others = |of_sites: &[&str]| -> Result<Took, String> {
+        let rounds: Result<Vec<Took>, String> =
+            (0..ROUNDS).map(|_| once("executor-edge", &["1000", ABREAST, "none"], of_sites)).collect();
+        rounds?.into_iter().min_by(|a, b| a.others.total_cmp(&b.others)).ok_or_else(|| "no round".to_string())
+    };
+    match (others(&[]), others(&["slow"])) {
         (Ok(well), Ok(slow)) => {
             figure("one of 1,000 takes 10 s to make it: all", slow.wall, "ms", Aim::None);
             figure("  the 999 others, against a run without it", slow.others / well.others, "times", Aim::Below(1.2));

@@ -16,6 +16,7 @@ use drive::{Account, ride};
 use program::Case;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +32,11 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
 }
 
+/// Also where the tests' own output is captured: how much was tried is part of what a run of the tests tells.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 #[test]
 fn storm() {
     if let Some(seed) = number("EDGE_STORM_SEED") {
@@ -43,7 +49,7 @@ fn storm() {
     let first = number("EDGE_STORM_FROM").unwrap_or(0);
     let all = number("EDGE_STORM").unwrap_or(SEEDS);
     let tally = sail(first..first + all);
-    println!("{}", tally.text());
+    say(&format!("storm: {}", tally.text()));
     assert!(tally.wrong.is_empty(), "{}", tally.complaint());
 }
 

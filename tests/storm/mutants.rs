@@ -2,8 +2,8 @@
 //! all of them without it.
 
 use super::drive::{Account, ride};
-use super::number;
 use super::program::Case;
+use super::{number, say};
 use edge_lang::mutant::{Mutant, with};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,10 +34,10 @@ fn mutants() {
                     match caught {
                         Some(Caught { seed, broken }) => {
                             let seeds = seed - first + 1;
-                            println!("{mutant:?}: caught by seed {seed}, the {seeds}th, in {took:.1} s: {broken}");
+                            say(&format!("{mutant:?}: caught by seed {seed}, the {seeds}th, in {took:.1} s: {broken}"));
                         }
                         None => {
-                            println!("{mutant:?}: NOT CAUGHT by {SEEDS} seeds, {took:.1} s");
+                            say(&format!("{mutant:?}: NOT CAUGHT by {SEEDS} seeds, {took:.1} s"));
                             escaped.lock().unwrap_or_else(PoisonError::into_inner).push(*mutant);
                         }
                     }
@@ -45,7 +45,7 @@ fn mutants() {
             });
         }
     });
-    println!("{} deliberate bugs in {:.1} s", Mutant::ALL.len(), began.elapsed().as_secs_f64());
+    say(&format!("{} deliberate bugs in {:.1} s", Mutant::ALL.len(), began.elapsed().as_secs_f64()));
     let escaped = escaped.into_inner().unwrap_or_else(PoisonError::into_inner);
     assert!(escaped.is_empty(), "no seed notices {escaped:?}");
 }

@@ -77,9 +77,18 @@ impl Keeping {
         let mut sites = SiteSet::new();
         ended.owed.iter().for_each(|o| sites.add(&o.sites));
         let message = if sites.is_empty() { String::new() } else { sites_text(&sites, inventory) };
-        let stopped = end == End::Interrupted && ended.owed.is_empty();
-        if self.write_end(end, message).await && stopped {
-            anstream::eprintln!("stopped; `edge resume {}` goes on with it", self.name);
+        // The summary says it of what it lists as owed.
+        let unsaid = ended.owed.is_empty();
+        let word = match end {
+            End::Interrupted => "stopped",
+            End::Owed => "not all is settled",
+            _ => "",
+        };
+        if self.write_end(end, message).await && unsaid && !word.is_empty() {
+            anstream::eprintln!(
+                "{word}; `edge resume {0}` goes on with it, `edge show {0}` says what it is",
+                self.name
+            );
         }
     }
 

@@ -240,7 +240,10 @@ impl Scene {
             tokio::time::sleep(time).await;
             world.forget_requests();
             let printed = Arc::new(Printed::default());
-            let stage = stage.clone().journaled(journal.clone()).resuming(again());
+            // Whoever stopped the run does not stop the one that goes on.
+            let (_going, interrupt) = watch::channel(false);
+            let stage = Stage::new(&self.loaded, Some(world), interrupt).named(name);
+            let stage = stage.journaled(journal.clone()).resuming(again());
             let approval = Box::new(Same(approval.clone()));
             let ended = stage.carry_out(program, vars.clone(), approval, vec![printed.clone()]).await;
             out.push_str("resumed\n");

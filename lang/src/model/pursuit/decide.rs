@@ -135,16 +135,19 @@ pub(super) fn decide(aim: &Aim, beliefs: &Beliefs, goal: &Goal, rules: &Rules, t
         Goal::Done(verdict) => {
             let mut kept = verdict.clone();
             kept.add(&aim.spared(verdict, beliefs));
-            tidy(beliefs, &kept, rules, take);
+            let _ = tidy(beliefs, &kept, rules, take);
         }
         Goal::Failing => {
-            if closed(beliefs, rules).len() == beliefs.len() || is_on(Mutant::ForgetsUndo) {
+            let forgets = is_on(Mutant::ForgetsUndo);
+            if !forgets && tidy(beliefs, &SiteSet::new(), rules, take).is_break() {
+                return Ok(());
+            }
+            // What is only watched counts as closed, and is removed all the same.
+            if forgets || closed(beliefs, rules).len() == beliefs.len() {
                 let _ = take(Step::Failed);
-            } else {
-                tidy(beliefs, &SiteSet::new(), rules, take);
             }
         }
-        Goal::Failed => tidy(beliefs, &SiteSet::new(), rules, take),
+        Goal::Failed => _ = tidy(beliefs, &SiteSet::new(), rules, take),
     }
     Ok(())
 }
@@ -161,10 +164,10 @@ fn watched(beliefs: &Beliefs, rules: &Rules) -> SiteSet {
 }
 
 /// Close and undo everything but what is kept.
-fn tidy(beliefs: &Beliefs, kept: &SiteSet, rules: &Rules, take: Taker<'_>) {
+fn tidy(beliefs: &Beliefs, kept: &SiteSet, rules: &Rules, take: Taker<'_>) -> ControlFlow<()> {
     let mut sites = beliefs.among(&[State::There, State::Stuck, State::Open, State::Soft, State::Shut, State::Lost]);
     sites.subtract(kept);
-    let _ = sites.iter().filter_map(|rank| remove(rank, beliefs.get(rank), rules)).try_for_each(take);
+    sites.iter().filter_map(|rank| remove(rank, beliefs.get(rank), rules)).try_for_each(take)
 }
 
 /// The next step towards knowing.

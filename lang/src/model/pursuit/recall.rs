@@ -23,8 +23,9 @@ pub enum Mark {
 }
 
 impl Pursuit {
-    /// Takes in the next entry. A removal of what is in the verdict says that all of the operation is taken back. Only sends, removals and verdicts must have been written, so a request may leave a site of
-    /// which nothing was written since the last one; then nothing of it is believed that would be better than silence.
+    /// Takes in the next entry. Only sends, removals and verdicts must have been written, so a request may leave a site of
+    /// which nothing was written since the last one; then nothing of it is believed that would be better than silence. A
+    /// removal of what is in the verdict says that all of the operation is taken back.
     pub fn recall(&mut self, mark: &Mark) -> Result<(), Impossible> {
         let rules = self.rules;
         match mark {

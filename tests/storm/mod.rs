@@ -57,6 +57,7 @@ fn storm() {
 const WRONG_ONCE: &[(u64, &str)] = &[
     (578, "what `ensure` had found was looked for and left again without end, after a crash while it was left"),
     (5448, "a run whose disk is full went through its program again and again"),
+    (33626, "a placeholder that used up an id was taken for the effect, and its removal came later"),
 ];
 
 #[test]

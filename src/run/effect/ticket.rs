@@ -178,6 +178,7 @@ impl SiteEffect {
         known.args =
             Fields::from_iter([("name".into(), known.args.get("name").cloned().unwrap_or_else(|| "edge".into()))]);
         render::fill_defaults(&op.params, &mut known)?;
+        let own = known.clone();
         let run = self.run.clone();
         let step = self.step.clone();
         let mut body = Body {
@@ -185,8 +186,7 @@ impl SiteEffect {
             ..Body::new(&run, &step.key, self.atom, instance, resource, known, self.times.answer)
         };
         match body.begin(&op.body).await {
-            // The request itself came first, or the id was used up before: the probe tells which.
-            Ok(()) if body.existed => {}
+            Ok(()) if body.existed => self.remove_placeholder(instance, resource, &own).await?,
             Ok(()) => {
                 let found = body.row();
                 let time = self.times.answer;
@@ -196,6 +196,25 @@ impl SiteEffect {
         }
         self.spent = true;
         Ok(())
+    }
+
+    /// The id is taken. By the request itself, which the probe will find; or by what used the id up before, and whose removal was
+    /// not answered: that has no marker, and must not be taken for the effect, since the removal may still come.
+    async fn remove_placeholder(
+        &mut self,
+        instance: &Arc<Instance>,
+        resource: &Resource,
+        own: &Known,
+    ) -> Result<(), Trouble> {
+        let (Some(mark), Some(marker)) = (render::mark_for(resource, instance.offered()), &own.marker) else {
+            return Ok(());
+        };
+        if !instance.marked(resource, mark, marker, &own.args).await?.is_empty() {
+            return Ok(());
+        }
+        let Some(found) = instance.read(resource, own.row.clone(), own.args.clone()).await? else { return Ok(()) };
+        let time = self.times.answer;
+        remove::delete(&self.run, &self.step.key, self.atom, instance, resource, &found, time).await
     }
 
     /// Two answered probes, the quiet time apart.

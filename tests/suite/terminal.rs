@@ -7,6 +7,7 @@ use rexpect::process::WaitStatus;
 use rexpect::session::{Options, PtySession, spawn_with_options};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Long enough for a machine that is busy with all other tests.
 const PATIENCE: u64 = 60_000;
@@ -52,11 +53,18 @@ impl Terminal {
         self.session.exp_string(text).unwrap_or_else(|e| panic!("`{text}` does not come: {e}"))
     }
 
-    /// Ctrl-D at an empty line.
+    /// Ctrl-D at an empty line; again where the prompt did not listen yet.
     fn leave(mut self) {
-        self.control('d');
-        self.session.exp_eof().expect("it leaves");
-        let status = self.session.process().wait().expect("it has ended");
+        let began = Instant::now();
+        let status = loop {
+            assert!(began.elapsed() < Duration::from_millis(PATIENCE), "it does not leave");
+            self.control('d');
+            std::thread::sleep(Duration::from_millis(200));
+            match self.session.process().status().expect("its state is known") {
+                WaitStatus::StillAlive => {}
+                ended => break ended,
+            }
+        };
         assert!(matches!(status, WaitStatus::Exited(_, 0)), "{status:?}");
     }
 }
@@ -125,7 +133,7 @@ fn an_interrupt_stops_the_statement_and_not_the_prompt() {
     let mut terminal = Terminal::of(command);
     terminal.keys("site B = openstack(cloud: \"B\")\rserver.list() @ B\r");
     terminal.until(" @ B\r\n");
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(700));
     terminal.control('c');
     terminal.until("nothing was changed");
     terminal.keys("20 + 22\r");

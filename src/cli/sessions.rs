@@ -62,7 +62,7 @@ impl Simulated {
                     let all = self.world.accounts_of(&name);
                     let other = all.into_iter().find(|a| a.username == account);
                     let other =
-                        other.ok_or_else(|| Failure::Configuration(format!("{name} has no account `{account}`")))?;
+                        other.ok_or_else(|| Failure::Configuration(format!("it has no account `{account}`")))?;
                     cloud.auth.set("username", other.username);
                     cloud.auth.set("password", other.password);
                     cloud.auth = cloud.auth.in_project(&other.project);

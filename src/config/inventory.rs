@@ -151,9 +151,7 @@ pub fn connection(
     let mut settings = site.connection.clone();
     if let Some(account) = account {
         let accounts = sites.accounts.get(&site.name);
-        let other = accounts
-            .and_then(|a| a.get(account))
-            .ok_or_else(|| format!("`{}` has no account `{account}`", site.name))?;
+        let other = accounts.and_then(|a| a.get(account)).ok_or_else(|| format!("it has no account `{account}`"))?;
         settings.extend(other.clone());
     }
     let text = |key: &str| settings.get(key).map(|v| v.to_string());
@@ -161,27 +159,26 @@ pub fn connection(
         "openstack" => {}
         "kubernetes" => {
             let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-            let found = cluster::cluster(&settings, environment).map_err(|why| format!("`{}`: {why}", site.name))?;
+            let found = cluster::cluster(&settings, environment)?;
             return Ok(Connection::kubernetes(site.name.to_string(), found));
         }
         "http" => {
             let settings = settings.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-            let mut found =
-                application::application(&settings, environment).map_err(|why| format!("`{}`: {why}", site.name))?;
+            let mut found = application::application(&settings, environment)?;
             found.services = site.services.iter().flatten().map(|s| s.to_string()).collect();
             return Ok(Connection::http(site.name.to_string(), found));
         }
-        stack => return Err(format!("`{}`: there is no driver for sites of the kind `{stack}`", site.name)),
+        stack => return Err(format!("there is no driver for sites of the kind `{stack}`")),
     }
-    let name = text("cloud").ok_or_else(|| format!("`{}` names no `cloud` of clouds.yaml", site.name))?;
+    let name = text("cloud").ok_or_else(|| "it names no `cloud` of clouds.yaml".to_string())?;
     let region = text("region");
     let found = clouds.get(&name, region.as_deref()).or_else(|| {
         // A region that clouds.yaml does not list is still one that the catalog may have.
         clouds.get(&name, None).filter(|c| !c.one_of_many)
     });
     let mut cloud = found.cloned().ok_or_else(|| match (clouds.get(&name, None), &region) {
-        (Some(_), Some(region)) => format!("`{}`: the cloud `{name}` has no region `{region}`", site.name),
-        _ => format!("`{}`: {}", site.name, clouds.why_not(&name)),
+        (Some(_), Some(region)) => format!("the cloud `{name}` has no region `{region}`"),
+        _ => clouds.why_not(&name),
     })?;
     cloud.region = region.or(cloud.region);
     if let Some(interface) = text("interface") {

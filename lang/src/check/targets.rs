@@ -95,8 +95,11 @@ impl Checker<'_> {
             self.judge_lookups(target, &sites, scope);
             self.judge_trust(target, &placement.sites(), scope, span);
         }
-        if !place.single && target.usage == Usage::Value && !target.lists && target.call.is_some() {
-            let (function, span) = target.call.clone().expect("asked just now");
+        if !place.single
+            && target.usage == Usage::Value
+            && !target.lists
+            && let Some((function, span)) = target.call.clone()
+        {
             let message =
                 format!("`{function}` uses what `{title}` gives as one, and here it is placed at several sites");
             self.report(
@@ -137,9 +140,8 @@ impl Checker<'_> {
             Some((function, _)) => d.other(target.span, format!("`{function}` does this here")),
             None => d,
         };
-        if !sites.is_disjoint(&lacking) {
-            let wrong = sites.intersection(&lacking);
-            let first = wrong.first().expect("not disjoint");
+        let wrong = sites.intersection(&lacking);
+        if let Some(first) = wrong.first() {
             let inventory = &self.state.inventory;
             let d = match inventory.get(first).filter(|s| s.composed.is_some()) {
                 Some(site) => Diagnostic::new(
@@ -285,28 +287,25 @@ impl Checker<'_> {
                 None
             }
             None if scope.open => None,
-            None if !self.functions.is_empty() => {
-                let frame = self.functions.last_mut().expect("not empty");
-                let target = Target { call: None, ..target };
-                if !frame.needs.contains(&target) {
-                    frame.needs.push(target);
+            None => {
+                if let Some(frame) = self.functions.last_mut() {
+                    let target = Target { call: None, ..target };
+                    if !frame.needs.contains(&target) {
+                        frame.needs.push(target);
+                    }
+                    return None;
                 }
-                None
-            }
-            None => match self.only_site(&target) {
-                Some(site) => {
-                    let span = target.span;
-                    let placement = Some(Arc::new(Placement::Site(site)));
-                    let place = Place { placement, form: Default::default(), single: true, span };
-                    self.judge_target(&target, &place, scope);
-                    self.judge_atomic(&target);
-                    Some(site)
-                }
-                None => {
+                let Some(site) = self.only_site(&target) else {
                     self.no_scope(&target);
-                    None
-                }
-            },
+                    return None;
+                };
+                let span = target.span;
+                let placement = Some(Arc::new(Placement::Site(site)));
+                let place = Place { placement, form: Default::default(), single: true, span };
+                self.judge_target(&target, &place, scope);
+                self.judge_atomic(&target);
+                Some(site)
+            }
         }
     }
 

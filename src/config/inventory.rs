@@ -72,13 +72,17 @@ pub struct Defaults {
 }
 
 impl Guards {
-    /// Whether an operation may be sent, by `allow` and `deny`.
-    pub fn permit(&self, resource: &str, operation: &str) -> bool {
-        let named = |pattern: &String| match pattern.split_once('.') {
+    /// The operation on a resource that `allow` and `deny` forbid, of all the names that what is done there goes by: one is
+    /// enough to allow it, and one to deny it.
+    pub fn forbids<'a>(&self, resource: &str, operations: &[&'a str]) -> Option<&'a str> {
+        let named = |pattern: &String, operation: &str| match pattern.split_once('.') {
             Some((r, o)) => (r == "*" || r == resource) && (o == "*" || o == operation),
             None => pattern == "*" || pattern == resource,
         };
-        (self.allow.is_empty() || self.allow.iter().any(named)) && !self.deny.iter().any(named)
+        let listed = |list: &[String], operation: &str| list.iter().any(|pattern| named(pattern, operation));
+        let denied = operations.iter().find(|o| listed(&self.deny, o));
+        let allowed = self.allow.is_empty() || operations.iter().any(|o| listed(&self.allow, o));
+        denied.or(operations.first().filter(|_| !allowed)).copied()
     }
 }
 

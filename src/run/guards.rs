@@ -1,5 +1,6 @@
 //! What the inventory forbids at a site, checked before anything is sent there: for the partner whose site one may use but
-//! little.
+//! little. It is effects that are judged, so that a thing that comes along by a bridge, or that `ensure` makes, is made
+//! as much as one that is asked for by `create`.
 
 use super::approval::Approval;
 use super::codes;
@@ -17,68 +18,133 @@ use std::sync::{Arc, Mutex};
 pub struct Guards {
     by_site: BTreeMap<Arc<str>, config::Guards>,
     /// What this run has begun of each operation at each site; what is begun again counts once.
-    begun: Mutex<HashMap<(SiteId, String), HashSet<Begun>>>,
+    begun: Mutex<HashMap<Counted, HashSet<Begun>>>,
 }
 
-/// The step, and the thing that it is about.
-type Begun = (Key, Option<String>);
+/// The site, and an operation or a resource.
+type Counted = (SiteId, String);
 
-impl Guards {
-    /// The same rules, for a run of which nothing has begun.
-    pub fn anew(&self) -> Guards {
-        Guards::new(self.by_site.clone())
+/// The step, and the thing that it is about; what comes along is shared by all steps that need it.
+type Begun = (Option<Key>, Option<String>);
+
+/// An effect in the words of the inventory.
+struct Deed<'a> {
+    resource: &'a str,
+    /// The operation as it is written, and what else it comes to.
+    operations: Vec<&'a str>,
+    /// What comes along with another operation, by its name.
+    along: Option<&'a str>,
+}
+
+impl<'a> Deed<'a> {
+    fn of(step: &'a Step, effect: &'a PlannedEffect) -> Deed<'a> {
+        let written = &*step.operation;
+        let along = step.kind != StepKind::Copy;
+        let (resource, mut operations) = match effect.action {
+            Action::Copy { .. } if along => (&*effect.resource, vec!["copy", "create"]),
+            Action::Copy { .. } | Action::Create => (&*step.resource, vec![written, "create"]),
+            Action::Replace { .. } => (&*step.resource, vec![written, "delete", "create"]),
+            _ => (&*step.resource, vec![written]),
+        };
+        operations.dedup();
+        let along = match effect.action {
+            Action::Copy { .. } if along => Some(effect.name.as_deref().unwrap_or("?")),
+            _ => None,
+        };
+        Deed { resource, operations, along }
     }
 
+    fn names(&self) -> impl Iterator<Item = String> {
+        let each = self.operations.iter().map(|operation| format!("{}.{operation}", self.resource));
+        each.chain([self.resource.to_string()])
+    }
+
+    /// Why it may not be: of what comes along, it is said what that is.
+    fn forbidden(&self, why: String, at: &str) -> Trouble {
+        let message = match self.along {
+            Some(name) => format!("{} `{name}` would be copied to {at}, and {why}", self.resource),
+            None => why,
+        };
+        Trouble::refused(message).code(&codes::GUARD).help(format!("edge.yaml says so of {at}"))
+    }
+}
+
+impl Guards {
     pub fn new(by_site: BTreeMap<Arc<str>, config::Guards>) -> Guards {
         Guards { by_site, begun: Mutex::default() }
     }
 
-    fn of(&self, site: SiteId, service: &str, inventory: &Inventory) -> Option<(&Arc<str>, &config::Guards)> {
-        let at = inventory.instance(site, service).unwrap_or(site);
-        self.by_site.get_key_value(inventory.name(at))
+    /// The same rules, and as much as has begun: what is counted from here on is counted there only.
+    pub fn apart(&self) -> Guards {
+        Guards { by_site: self.by_site.clone(), begun: Mutex::new(self.begun().clone()) }
     }
 
-    /// Whether a change may be made there at all.
-    pub fn check(&self, step: &Step, site: SiteId, inventory: &Inventory) -> Result<(), Trouble> {
-        let Some((name, guards)) = self.of(site, &step.service, inventory) else { return Ok(()) };
+    fn begun(&self) -> std::sync::MutexGuard<'_, HashMap<Counted, HashSet<Begun>>> {
+        self.begun.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Whether an effect may be at its site at all.
+    pub fn check(&self, step: &Step, effect: &PlannedEffect, inventory: &Inventory) -> Result<(), Trouble> {
+        let at = inventory.instance(effect.site, &step.service).unwrap_or(effect.site);
+        let Some((name, guards)) = self.by_site.get_key_value(inventory.name(at)) else { return Ok(()) };
+        if !effect.action.changes() {
+            return Ok(());
+        }
+        let deed = Deed::of(step, effect);
         if guards.protect {
-            return Err(forbidden(format!("{name} is protected: nothing is changed there")));
+            return Err(deed.forbidden(format!("{name} is protected: nothing is changed there"), name));
         }
-        if !guards.permit(&step.resource, &step.operation) {
-            return Err(forbidden(format!("{}.{} is not allowed at {name}", step.resource, step.operation)));
-        }
-        Ok(())
-    }
-
-    /// Whether an effect of the step may be sent: what it brings along is no operation of its own.
-    fn admit(&self, step: &Step, effect: &PlannedEffect, inventory: &Inventory) -> Result<(), Trouble> {
-        match effect.action {
-            Action::Copy { .. } if step.kind != StepKind::Copy => self.check(step, effect.site, inventory),
-            _ => self.count(step, effect, inventory),
-        }
-    }
-
-    /// Counts one more of the operation against the site's limits.
-    pub fn count(&self, step: &Step, effect: &PlannedEffect, inventory: &Inventory) -> Result<(), Trouble> {
-        let site = effect.site;
-        self.check(step, site, inventory)?;
-        let Some((name, guards)) = self.of(site, &step.service, inventory) else { return Ok(()) };
-        let mut begun = self.begun.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        for key in [format!("{}.{}", step.resource, step.operation), step.resource.to_string()] {
-            let Some(limit) = guards.limits.get(&key) else { continue };
-            let all = begun.entry((site, key.clone())).or_default();
-            let this = (step.key.clone(), effect.id.clone());
-            if !all.contains(&this) && all.len() as u64 >= *limit {
-                return Err(forbidden(format!("{name} allows {limit} of `{key}` in one run")));
+        match guards.forbids(deed.resource, &deed.operations) {
+            Some(operation) => {
+                let what = format!("{}.{operation}", deed.resource);
+                Err(deed.forbidden(format!("{what} is not allowed at {name}"), name))
             }
-            all.insert(this);
+            None => Ok(()),
+        }
+    }
+
+    /// Counts effects of a step against the limits of their sites: all of them, or none where one of them is too much.
+    pub fn count<'a>(
+        &self,
+        step: &Step,
+        effects: impl IntoIterator<Item = &'a PlannedEffect>,
+        inventory: &Inventory,
+    ) -> Result<(), Trouble> {
+        let mut begun = self.begun();
+        let mut fresh: HashSet<(Counted, Begun)> = HashSet::new();
+        for effect in effects {
+            self.check(step, effect, inventory)?;
+            let at = inventory.instance(effect.site, &step.service).unwrap_or(effect.site);
+            let Some((name, guards)) = self.by_site.get_key_value(inventory.name(at)) else { continue };
+            let deed = Deed::of(step, effect);
+            let key = deed.along.is_none().then(|| step.key.clone());
+            for counted in deed.names().filter(|counted| guards.limits.contains_key(counted)) {
+                let limit = guards.limits[&counted];
+                let this = (key.clone(), effect.id.clone().or_else(|| effect.name.clone()));
+                let why = format!("{name} allows {limit} of `{counted}` in one run");
+                let counter = (at, counted);
+                let all = begun.get(&counter);
+                if all.is_some_and(|all| all.contains(&this)) || fresh.contains(&(counter.clone(), this.clone())) {
+                    continue;
+                }
+                let more = fresh.iter().filter(|(other, _)| *other == counter).count();
+                if (all.map_or(0, HashSet::len) + more) as u64 >= limit {
+                    return Err(deed.forbidden(why, name));
+                }
+                fresh.insert((counter, this));
+            }
+        }
+        for (counter, this) in fresh {
+            begun.entry(counter).or_default().insert(this);
         }
         Ok(())
     }
-}
 
-fn forbidden(message: String) -> Trouble {
-    Trouble::refused(message).code(&codes::GUARD).help("edge.yaml says so")
+    /// Whether a resource may come along to a site with an operation there.
+    pub fn may_come_along(&self, site: SiteId, resource: &str, inventory: &Inventory) -> bool {
+        let guards = self.by_site.get(inventory.name(site));
+        guards.is_none_or(|g| !g.protect && g.forbids(resource, &["copy", "create"]).is_none())
+    }
 }
 
 /// Guards first, then whoever approves.
@@ -91,7 +157,7 @@ pub struct Guarded {
 impl Approval for Guarded {
     fn effect<'a>(&'a self, step: &'a Step, effect: &'a PlannedEffect) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
-            self.guards.admit(step, effect, &self.inventory)?;
+            self.guards.count(step, [effect], &self.inventory)?;
             self.then.effect(step, effect).await
         })
     }

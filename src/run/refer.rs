@@ -66,7 +66,8 @@ pub async fn missing(
 }
 
 /// From where what the step refers to may have to be copied to the site, as the scope says: nobody is asked.
-pub fn origins(spot: Spot<'_>, resource: &Resource) -> SiteSet {
+/// `may`: whether that of a resource is allowed there.
+pub fn origins(spot: Spot<'_>, resource: &Resource, may: &dyn Fn(&str) -> bool) -> SiteSet {
     let described = spot.run.library.clone();
     let referring = match (&resource.kind, &spot.step.document) {
         (Some(OfKind::Any), Some(document)) => {
@@ -79,7 +80,8 @@ pub fn origins(spot: Spot<'_>, resource: &Resource) -> SiteSet {
         _ => Some(resource),
     };
     let mut all = SiteSet::new();
-    for (name, _) in referring.and_then(|r| r.bridge.as_ref()).iter().flat_map(|b| &b.refers_to) {
+    for (name, _) in referring.and_then(|r| r.bridge.as_ref()).iter().flat_map(|b| &b.refers_to).filter(|(n, _)| may(n))
+    {
         if let Some(described) = described.resource(&resource.stack, name).filter(|r| r.bridge.is_some()) {
             all.extend(elsewhere(spot, &described.service));
         }

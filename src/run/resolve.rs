@@ -124,18 +124,27 @@ pub async fn resolve(spot: Spot<'_>, params: &[Param]) -> Result<Arguments, Trou
 }
 
 /// From where what the step needs may have to be copied to the site, as the step says itself: nobody is asked.
-pub fn origins(spot: Spot<'_>, params: &[Param]) -> SiteSet {
+/// `may`: whether that of a resource is allowed there.
+pub fn origins(spot: Spot<'_>, params: &[Param], may: &dyn Fn(&str) -> bool) -> SiteSet {
     let step = spot.step;
     let own = step.per_site.get(&spot.atom);
     let common = step.arguments.iter().filter(|(name, _)| !own.is_some_and(|own| own.contains_key(*name)));
     let mut from = SiteSet::new();
     for (name, value) in common.chain(own.into_iter().flatten()) {
         let param = params.iter().find(|p| p.name == *name && Some(name) != step.subject.as_ref());
-        if let Some(param) = param {
+        if let Some(param) = param.filter(|p| of_resource(&p.ty).is_none_or(|resource| may(resource))) {
             from.add(&origins_of(spot, &param.ty, value));
         }
     }
     from
+}
+
+fn of_resource(ty: &Type) -> Option<&Name> {
+    match ty.present() {
+        Type::List(of) => of_resource(of),
+        Type::Handle(resource) => Some(resource),
+        _ => None,
+    }
 }
 
 fn origins_of(spot: Spot<'_>, ty: &Type, value: &Value) -> SiteSet {
@@ -359,6 +368,10 @@ async fn from_row(spot: Spot<'_>, service: &str, resource: &str, from: SiteId, r
             let name = row.fields.get("name").and_then(Json::as_str).unwrap_or("?");
             return Err(Trouble::refused(format!("{resource} `{name}` of {from} cannot be brought to {at}{because}")));
         }
+    }
+    // An earlier step of a plan brings it, or makes one; only where it does not is it brought for this one.
+    if row.fields.get("name").and_then(Json::as_str).is_some_and(|n| spot.run.is_planned(resource, spot.at, n)) {
+        return Ok(Argument::Later(record(row), SiteSet::of(from)));
     }
     let same = bridge::counterpart(&here, described, &row, spot.run.inventory.name(from)).await?;
     // What an earlier step of a plan removes will not be here.

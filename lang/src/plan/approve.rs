@@ -2,7 +2,7 @@
 //! again, or stops the run.
 
 use super::{Action, Content, Entry, FieldChange, Plan, PlannedEffect, PlannedStep};
-use crate::eval::{Key, SectionKind};
+use crate::eval::{Key, SectionKind, StepKind};
 
 /// Why an effect is more than was approved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ fn approve_by(entry: &Entry, step: &PlannedStep, key: &Key, effect: &PlannedEffe
         if planned.site != effect.site || planned.resource != effect.resource || !same_one(planned, effect) {
             continue;
         }
-        let shown = no_more(&planned.action, &effect.action) || promised(planned, &effect.action);
+        let shown = no_more(&planned.action, &effect.action) || promised(step, planned, &effect.action);
         if shown && effect.brings.is_subset(&planned.brings) {
             return Ok(());
         }
@@ -94,8 +94,8 @@ fn same_one(planned: &PlannedEffect, effect: &PlannedEffect) -> bool {
 fn no_more(planned: &Action, done: &Action) -> bool {
     match (planned, done) {
         (Action::Create, Action::Create) | (Action::Delete, Action::Delete) => true,
-        // That the site did not answer was shown, and what is to be made there.
-        (Action::Silent { .. }, Action::Create | Action::Act { last: false, .. }) => true,
+        // That the site did not answer was shown, and what is to be there: made, or what is there already made so.
+        (Action::Silent { .. }, Action::Create | Action::Change { .. } | Action::Act { last: false, .. }) => true,
         (Action::Change { fields: planned }, Action::Change { fields }) => within(planned, fields),
         (Action::Replace { fields: planned }, Action::Replace { fields } | Action::Change { fields }) => {
             within(planned, fields)
@@ -106,10 +106,15 @@ fn no_more(planned: &Action, done: &Action) -> bool {
     }
 }
 
-/// Where nobody has looked, the operation was shown by its name, whether it makes something there or changes it.
-fn promised(planned: &PlannedEffect, done: &Action) -> bool {
-    let named = matches!(planned.action, Action::Act { last: false, .. });
-    named && planned.fallback && matches!(done, Action::Create | Action::Change { .. })
+/// Where nobody has looked, the operation was shown by its name, whether it makes something there or changes it; of `ensure`
+/// it was said so.
+fn promised(step: &PlannedStep, planned: &PlannedEffect, done: &Action) -> bool {
+    let shown = match planned.action {
+        Action::Act { last: false, .. } => matches!(done, Action::Create | Action::Change { .. }),
+        Action::Create => step.kind == StepKind::Ensure && matches!(done, Action::Change { .. }),
+        _ => false,
+    };
+    shown && planned.fallback
 }
 
 /// Every change was shown, to the same value; from what does not matter, as the site may have changed meanwhile.
@@ -130,7 +135,6 @@ fn nearer(a: Beyond, b: Beyond) -> Beyond {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eval::StepKind;
     use crate::model::{SiteId, SiteSet};
     use crate::plan::PlannedSection;
     use crate::span::{FileId, Span};
@@ -202,7 +206,24 @@ mod tests {
     fn a_site_that_was_silent_may_answer_later() {
         let shown = plan(key(1, &[]), vec![effect(1, Action::Silent { why: "no answer".into() })], &[]);
         assert_eq!(shown.approve(&key(1, &[]), &effect(1, Action::Create)), Ok(()));
+        assert_eq!(shown.approve(&key(1, &[]), &effect(1, change("size", "4"))), Ok(()), "it had one already");
         assert_eq!(shown.approve(&key(1, &[]), &effect(1, Action::Delete)), Err(Beyond::Effect));
+        let replaced = Action::Replace { fields: Vec::new() };
+        assert_eq!(shown.approve(&key(1, &[]), &effect(1, replaced)), Err(Beyond::Effect));
+    }
+
+    #[test]
+    fn an_ensure_that_comes_to_another_site_may_change_what_is_there() {
+        let mut shown = plan(key(1, &[]), vec![effect(1, Action::Create), effect(2, Action::Create).fallback()], &[]);
+        let changed = |site| effect(site, change("size", "4"));
+        assert_eq!(shown.approve(&key(1, &[]), &changed(2)), Err(Beyond::Effect), "`create` changes nothing");
+        for entry in &mut shown.entries {
+            if let Content::Step(step) = &mut entry.content {
+                step.kind = StepKind::Ensure;
+            }
+        }
+        assert_eq!(shown.approve(&key(1, &[]), &changed(2)), Ok(()));
+        assert_eq!(shown.approve(&key(1, &[]), &changed(1)), Err(Beyond::Effect), "there it was looked at");
     }
 
     #[test]

@@ -170,6 +170,9 @@ fn step_text(out: &mut String, depth: usize, step: &PlannedStep, inventory: &Inv
     let mut groups: IndexMap<(String, String, bool), SiteSet> = IndexMap::new();
     for effect in effects {
         let (sign, words) = effect_text(effect, inventory);
+        // Nobody has looked yet whether it is there.
+        let ensured = effect.fallback && step.kind == StepKind::Ensure && effect.action == Action::Create;
+        let words = if ensured { words + ", or changed to be so" } else { words };
         let words = match (&effect.action, effect.brings.is_empty()) {
             (Action::Silent { .. }, false) => {
                 format!("{words}; what it needs may be brought from {}", named(&effect.brings, inventory))

@@ -55,7 +55,7 @@ async fn link_there(
 
 impl Planning {
     pub fn new(run: Arc<Run>, files: crate::run::files::Files, guards: &guards::Guards) -> Planning {
-        Planning { run, files, plan: Mutex::default(), guards: guards.anew(), earlier: Earlier::default() }
+        Planning { run, files, plan: Mutex::default(), guards: guards.apart(), earlier: Earlier::default() }
     }
 
     pub fn into_plan(self) -> Plan {
@@ -188,9 +188,7 @@ impl Planning {
     }
 
     fn within_limits(&self, step: &Step, effects: Vec<PlannedEffect>) -> Looked {
-        for effect in effects.iter().filter(|e| !matches!(e.action, Action::Copy { .. }) && e.action.changes()) {
-            self.guards.count(step, effect, &self.run.inventory)?;
-        }
+        self.guards.count(step, effects.iter().filter(|e| e.action.changes()), &self.run.inventory)?;
         Ok(effects)
     }
 
@@ -200,6 +198,9 @@ impl Planning {
         let promised = PlannedStep::of(step, &self.run.inventory).promised();
         let others = promised.into_iter().filter(|e| !aimed.contains(e.site) && !refused.contains(e.site));
         let known = others.map(|effect| async move {
+            if let Err(trouble) = self.guards.check(step, &effect, &self.run.inventory) {
+                return PlannedEffect { action: Action::Refused { why: trouble.message }, ..effect }.fallback();
+            }
             let brings = self.origins(step, effect.site);
             let effect = effect.fallback().brings(brings);
             if step.identity.is_none() {
@@ -225,8 +226,9 @@ impl Planning {
             return SiteSet::new();
         };
         let spot = Spot { run, step, atom, at, time: times(step).answer };
-        let mut from = resolve::origins(spot, &op.params);
-        from.add(&refer::origins(spot, resource));
+        let may = |resource: &str| self.guards.may_come_along(at, resource, &run.inventory);
+        let mut from = resolve::origins(spot, &op.params, &may);
+        from.add(&refer::origins(spot, resource, &may));
         from
     }
 
@@ -252,10 +254,28 @@ impl Planning {
         failure
     }
 
-    /// What the step would do at one site.
+    /// Whether what the step promises may be at a site.
+    fn permitted(&self, step: &Step, site: SiteId) -> Result<(), Trouble> {
+        let promised = PlannedStep::of(step, &self.run.inventory).promised();
+        let Some(effect) = promised.into_iter().next() else { return Ok(()) };
+        self.guards.check(step, &PlannedEffect { site, ..effect }, &self.run.inventory)
+    }
+
+    /// What the step would do at one site. Where that cannot be seen, what it promises is judged.
     async fn at_site(&self, step: &Step, atom: SiteId, subject: Option<&Row>) -> Looked {
+        let looked = self.seen_at(step, atom, subject).await;
+        if looked.as_ref().is_err_and(|trouble| trouble.kind != Kind::Refused) {
+            self.permitted(step, atom)?;
+        }
+        looked
+    }
+
+    async fn seen_at(&self, step: &Step, atom: SiteId, subject: Option<&Row>) -> Looked {
         let run = &self.run;
-        self.guards.check(step, atom, &run.inventory)?;
+        // Of what may be there already it is seen first whether anything would be done.
+        if !matches!(step.kind, StepKind::Ensure | StepKind::Copy) {
+            self.permitted(step, atom)?;
+        }
         let at = run.inventory.instance(atom, &step.service).unwrap_or(atom);
         // Nobody waits twice in a plan for a site that does not answer.
         if let Some(trouble) = run.silence.of(at, &step.service) {

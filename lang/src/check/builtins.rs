@@ -238,6 +238,7 @@ impl Checker<'_> {
                     }
                 },
                 ast::Arg::Broken(_) => {
+                    self.broken = true;
                     broken = true;
                     continue;
                 }

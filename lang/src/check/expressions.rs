@@ -8,7 +8,8 @@ use crate::eval::Value;
 use crate::program::{Expr, ExprKind, Piece};
 use crate::span::Span;
 use crate::syntax::ast::{self, Literal};
-use crate::types::Type;
+use crate::syntax::foreign;
+use crate::types::{Name, Type};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,18 @@ impl Checker<'_> {
     pub(super) fn expr(&mut self, e: &ast::Expr, wanted: Option<&Type>) -> Typed {
         let span = e.span;
         match &e.kind {
-            ast::ExprKind::Name(name) => self.name(name, span),
+            ast::ExprKind::Name(name) => {
+                let before = self.diagnostics.len();
+                let typed = self.name(name, span);
+                let text = |ty: &Type| matches!(ty.present(), Type::String | Type::Handle(_));
+                if wanted.is_some_and(text)
+                    && let Some(said) = self.diagnostics.get_mut(before).filter(|d| d.code == &codes::UNKNOWN_NAME)
+                    && said.help.is_empty()
+                {
+                    said.help.push(format!("a text is written in quotes: `\"{name}\"`"));
+                }
+                typed
+            }
             ast::ExprKind::Literal(literal) => constant(*literal, span),
             ast::ExprKind::Text(parts) => self.text(parts, span),
             ast::ExprKind::Paren(inner) => {
@@ -49,7 +61,10 @@ impl Checker<'_> {
             ast::ExprKind::Offers(service) => self.offers(service, span),
             ast::ExprKind::Placed { of, tails } => self.placed(of, tails, span),
             ast::ExprKind::Query { of, clauses } => self.query(of, clauses, span),
-            ast::ExprKind::Broken => poison(span),
+            ast::ExprKind::Broken => {
+                self.broken = true;
+                poison(span)
+            }
         }
     }
 
@@ -181,10 +196,40 @@ impl Checker<'_> {
                 .help(format!("a call is written `{name}(...)`"));
         } else if let Some(near) = self.near_name(name) {
             d = d.help(format!("did you mean `{near}`?"));
+            let numbered =
+                near.strip_prefix(name).is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit()));
+            if numbered && self.state.inventory.id(&near).is_some() {
+                d = d.help(format!("several sites by their names: `sites[\"{name}[1-3]\"]`"));
+            }
+        } else if let Some(resource) = self.near_resource(name) {
+            d = d.help(format!("did you mean the resource `{resource}`?"));
+        } else if let Some(said) = foreign::value(name) {
+            d = d.help(said);
         } else if self.state.inventory.is_empty() && name.chars().next().is_some_and(char::is_uppercase) {
             d = d.help("no site is known: `edge init` writes edge.yaml, and a script may declare `site ...` itself");
         }
         self.report(d);
+    }
+
+    /// What was said of an unknown name before it was seen what follows it.
+    fn unknown_head(&mut self, before: usize, suffixes: &[ast::Suffix]) {
+        let Some(said) = self.diagnostics.get_mut(before).filter(|d| d.code == &codes::UNKNOWN_NAME) else { return };
+        if said.help.is_empty() && matches!(suffixes, [ast::Suffix::Field(_), ast::Suffix::Call(_), ..]) {
+            let help =
+                "`edge doc` lists the resources; those of another application are described by `service ... { }`";
+            said.help.push(help.into());
+        }
+    }
+
+    /// A resource by another tool's name for it, or by its own written otherwise: `deployments`, `securityGroup`.
+    fn near_resource(&self, name: &str) -> Option<Name> {
+        if let Some(found) = foreign::resource(name).and_then(|r| self.library.any_resource(r)) {
+            return Some(found.name.clone());
+        }
+        let plain = |text: &str| text.replace(['-', '_'], "").to_lowercase();
+        let wanted = plain(name);
+        let singular = [wanted.strip_suffix("es"), wanted.strip_suffix('s'), Some(&*wanted)];
+        self.library.resource_names().find(|r| singular.contains(&Some(&*plain(r)))).cloned()
     }
 
     fn near_name(&self, name: &str) -> Option<String> {
@@ -284,7 +329,9 @@ impl Checker<'_> {
         let (mut typed, used) = match self.called(head, suffixes, span, tails) {
             Some(found) => found,
             None => {
+                let before = self.diagnostics.len();
                 let typed = self.part(head, None);
+                self.unknown_head(before, suffixes);
                 match typed.is_error() {
                     true => self.tails_alone(tails),
                     false if !tails.is_empty() => self.nothing_to_place(tails),
@@ -418,7 +465,10 @@ impl Checker<'_> {
         for builtin in super::builtins::names() {
             all.push(builtin);
         }
-        let d = did_you_mean(d, text, all);
+        let d = match foreign::function(text) {
+            Some(said) if !all.contains(&&**text) => d.help(said),
+            _ => did_you_mean(d, text, all),
+        };
         self.report(d);
     }
 
@@ -429,7 +479,7 @@ impl Checker<'_> {
         for arg in args {
             match arg {
                 ast::Arg::Positional(e) | ast::Arg::Named(_, e) => _ = self.part(e, None),
-                ast::Arg::Broken(_) => {}
+                ast::Arg::Broken(_) => self.broken = true,
             }
         }
         self.here = outer;

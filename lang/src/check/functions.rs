@@ -332,6 +332,7 @@ impl Checker<'_> {
         for arg in args {
             let (index, value) = match arg {
                 ast::Arg::Broken(_) => {
+                    self.broken = true;
                     broken = true;
                     continue;
                 }
@@ -348,6 +349,8 @@ impl Checker<'_> {
                             .other(signature.span, "defined here");
                         let d = did_you_mean(d, &name.text, params.iter().map(|p| &*p.name));
                         self.report(d);
+                        // It may be the one that is missing.
+                        broken = true;
                         continue;
                     }
                 },

@@ -87,7 +87,9 @@ fn run(
     let mut body = Vec::new();
     checker.file(program, Unused::Warn, &mut body);
     checker.unused(checker.state.block);
+    let broken = checker.broken;
     let mut diagnostics = checker.diagnostics;
+    diagnostics.retain(|d| !(broken && d.code == &codes::UNUSED));
     diagnostics.sort_by_key(|d| (std::cmp::Reverse(d.span.file), d.span.start));
     let inputs = std::mem::take(&mut state.inputs);
     let (functions, slots, changes) = (state.functions.clone(), state.slots as usize, state.changes);
@@ -119,6 +121,8 @@ struct Checker<'a> {
     importing: Vec<crate::span::FileId>,
     /// The operand of an `xor` in parentheses is judged with the whole.
     in_parity: bool,
+    /// Part of the text could not be read: what is used there is not known.
+    broken: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +151,7 @@ impl<'a> Checker<'a> {
             scope: state.scope.clone(),
             importing: Vec::new(),
             in_parity: false,
+            broken: false,
             state,
         }
     }

@@ -148,7 +148,7 @@ impl Checker<'_> {
                     self.error(&codes::MIXED_BRACES, service.span, "a block of a service stands in a scope only");
                     self.part(policy, None);
                 }
-                Item::Broken(_) => {}
+                Item::Broken(_) => self.broken = true,
             }
         }
         let ty = match computed {

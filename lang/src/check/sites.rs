@@ -16,6 +16,7 @@ use crate::model::{SiteId, SiteSet};
 use crate::program::{Binary, Expr, ExprKind, Slot, Unary};
 use crate::span::Span;
 use crate::syntax::ast;
+use crate::syntax::foreign;
 use crate::types::{Name, Type};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,6 +60,11 @@ impl Checker<'_> {
                 _ => self.no_site(value.span),
             },
             ast::ExprKind::Broken => {}
+            ast::ExprKind::Braces(_) => {
+                let message = "this does not say how a site is reached";
+                let d = Diagnostic::new(&codes::NOT_A_SITE, value.span, message);
+                self.report(d.help("a site made of services of others is written `compose { compute: A, image: B }`"));
+            }
             _ => self.no_site(value.span),
         }
         // A site of the inventory may be described anew, and so may one of an earlier entry; a script says each of its
@@ -292,7 +298,15 @@ impl Checker<'_> {
         // A resource for its service is the usual slip: `server: Zone1`.
         let d = match self.library.any_resource(&service.text) {
             Some(r) => d.help(format!("`{}` is a resource of the service `{}`", r.name, r.service)),
-            None => did_you_mean(d, &service.text, all),
+            None => match foreign::service(&service.text) {
+                Some(known) if self.library.service_names().any(|name| **name == *known) => {
+                    d.help(format!("this service is called `{known}`"))
+                }
+                Some(known) => d.help(format!(
+                    "`{known}` is not described here; `service {known} for openstack {{ ... }}` would do that"
+                )),
+                None => did_you_mean(d, &service.text, all),
+            },
         };
         self.report(d);
     }

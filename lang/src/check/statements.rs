@@ -149,7 +149,7 @@ impl Checker<'_> {
             StmtKind::Import(path) => self.only_at_top(path.span, "an import stands"),
             StmtKind::Input { name, .. } => self.only_at_top(name.span, "an input is declared"),
             StmtKind::Service(service) => self.only_at_top(service.name.span, "a service is described"),
-            StmtKind::Broken(_) => {}
+            StmtKind::Broken(_) => self.broken = true,
         }
         Type::Nothing
     }
@@ -171,6 +171,8 @@ impl Checker<'_> {
         unused: Unused,
         out: &mut Block,
     ) {
+        // Without the word `let` it is one that the parser has complained of.
+        let unused = if statement.span.start == name.span.start { Unused::Fine } else { unused };
         let wanted = ty.map(|t| self.annotation(t));
         let mut typed = self.expr(value, wanted.as_ref());
         if let Some(wanted) = &wanted {

@@ -151,6 +151,10 @@ impl Checker<'_> {
                 ),
                 None => {
                     let stack = inventory.get(first).map_or("", |s| &*s.stack);
+                    if stack.is_empty() {
+                        // What the site is could not be read.
+                        return;
+                    }
                     let mut stacks: Vec<&str> =
                         self.library.describing(&target.resource, &target.operation).map(|s| &*s.stack).collect();
                     stacks.dedup();
@@ -348,7 +352,10 @@ impl Checker<'_> {
             .help(format!("for several: `at {example} {{ ... }}`")),
             None => {
                 Diagnostic::new(&codes::NO_SCOPE, target.span, format!("nothing says where `{title}` is to happen"))
-                    .help(format!("for this operation: `{title}(...) @ {example}`"))
+                    .help(match &*target.operation {
+                        "copy" => format!("for this copy: `copy(...) @ {example}`"),
+                        _ => format!("for this operation: `{title}(...) @ {example}`"),
+                    })
                     .help(format!("for several: `at {example} {{ ... }}`"))
             }
         };

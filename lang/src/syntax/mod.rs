@@ -10,7 +10,7 @@ pub mod lexer;
 pub mod show;
 pub mod token;
 
-mod foreign;
+pub(crate) mod foreign;
 mod format;
 mod parse;
 

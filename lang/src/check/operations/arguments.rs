@@ -47,6 +47,7 @@ impl Checker<'_> {
         for arg in args {
             let (param, value) = match arg {
                 ast::Arg::Broken(_) => {
+                    self.broken = true;
                     broken = true;
                     continue;
                 }
@@ -86,6 +87,8 @@ impl Checker<'_> {
                         };
                         self.report(d);
                         self.part(value, None);
+                        // It may be the one that is missing.
+                        broken = true;
                         continue;
                     };
                     (param, value)

@@ -135,7 +135,11 @@ impl Checker<'_> {
             }
             other => {
                 let message = format!("`in` looks into a list or a set of sites, and this is `{other}`");
-                self.error(&codes::NO_SUCH_OPERATION, right.span(), message);
+                let mut d = Diagnostic::new(&codes::NO_SUCH_OPERATION, right.span(), message);
+                if matches!(other, Type::Site) {
+                    d = d.help("a set of one site is `{A}`; where an operation goes is written `server.list() @ A`");
+                }
+                self.report(d);
                 Type::Any
             }
         };

@@ -68,6 +68,10 @@ impl<'a> Arranger<'a> {
                 // Only white space stands before it.
                 self.indent = piece.start - self.source[..piece.start].rfind('\n').map_or(0, |n| n + 1);
             }
+            if let Some(skipped) = self.other_arm(i, tok, place) {
+                i = skipped;
+                continue;
+            }
             if piece.after_newline && tok == Tok::Clause && continues_clause(self.text(i)) {
                 // A long request goes on.
             } else if piece.after_newline && !self.tokens.is_empty() {
@@ -78,6 +82,12 @@ impl<'a> Arranger<'a> {
                     .help
                     .extend(help);
                 self.push(Tok::Newline, self.span(piece.start, piece.start));
+            }
+            if self.is_return(i) {
+                let message = "there is no `return`: the value of a function is that of its last statement";
+                self.error(&codes::UNEXPECTED, place, message).help.push("leave the word out".into());
+                i += used;
+                continue;
             }
             if self.by_indent && tok == Tok::RBrace && piece.after_newline {
                 self.close_by_indent(place);
@@ -239,6 +249,68 @@ impl<'a> Arranger<'a> {
             || last == RBrace
                 && (tok.begins_statement()
                     || matches!(tok, Name | Text | TextHead | Int | Float | Duration | Size | Percent | Bang))
+    }
+
+    /// `} except Exception as e {`, `} elif x {`: read as what is written here, and said once. Gives where to go on.
+    fn other_arm(&mut self, i: usize, tok: Tok, place: Span) -> Option<usize> {
+        let word = self.text(i);
+        if tok != Tok::Name || self.last() != Some(Tok::RBrace) || !self.lines.is_empty() {
+            return None;
+        }
+        if self.stack.last().is_some_and(|open| open.tok != Tok::LBrace) {
+            return None;
+        }
+        // The block that follows on the line. Of what is to be caught only words are read over.
+        let line = self.raw[i + 1..].iter().take_while(|p| !p.after_newline);
+        let words = |p: &&Piece| matches!(p.tok, None | Some(Tok::LParen | Tok::RParen | Tok::Comma));
+        let read = i + 1 + line.clone().take_while(words).count();
+        let block = |at: usize| self.raw.get(at).is_some_and(|p| p.tok == Some(Tok::LBrace) && !p.after_newline);
+        let sign = |p: &Piece| matches!(p.tok, Some(Tok::Equals | Tok::Dot | Tok::Colon | Tok::At));
+        if self.raw.get(i + 1).is_some_and(sign) || !line.clone().any(|p| p.tok == Some(Tok::LBrace)) {
+            return None;
+        }
+        match word {
+            "elif" | "elsif" | "elseif" | "elseIf" => {
+                self.error(&codes::UNEXPECTED, place, format!("`{word}` is written `else if`"));
+                let (start, end) = (place.start as usize, place.end as usize);
+                self.push(Tok::Else, self.span(start, start + 2));
+                self.push(Tok::If, self.span(start + 2, end));
+                Some(i + 1)
+            }
+            "except" | "catch" | "rescue" | "finally" if block(read) => {
+                let (message, help) = match word {
+                    "finally" => {
+                        ("there is no `finally`".into(), "what is to be done in any case stands behind the block")
+                    }
+                    _ => (
+                        format!("`{word}` is written `else`"),
+                        "this is written `try { ... } else e { ... }`; `e.message` says what it was",
+                    ),
+                };
+                let whole = self.span(place.start as usize, self.raw[read - 1].end);
+                self.error(&codes::UNEXPECTED, whole, message).help.push(help.into());
+                self.push(Tok::Else, place);
+                // Of what it is to be is not asked: the last word is the name.
+                let names = (i + 1..read).rev().find(|at| self.raw[*at].tok.is_none());
+                if let Some(at) = names {
+                    let place = self.span(self.raw[at].start, self.raw[at].end);
+                    self.push(Tok::Name, place);
+                }
+                Some(read)
+            }
+            _ => None,
+        }
+    }
+
+    /// `return x`, as the beginning of a statement.
+    fn is_return(&self, i: usize) -> bool {
+        let opens = matches!(self.last(), None | Some(Tok::Newline | Tok::Semicolon | Tok::LBrace));
+        let value = |p: &Piece| match p.tok {
+            None | Some(Tok::Text | Tok::TextHead | Tok::Int | Tok::Float | Tok::Duration | Tok::Size) => true,
+            Some(tok) => matches!(tok, Tok::Percent | Tok::LBracket | Tok::LBrace | Tok::Bang | Tok::Minus),
+        };
+        let next = self.raw.get(i + 1).filter(|p| !p.after_newline);
+        self.raw[i].tok.is_none() && self.text(i) == "return" && opens && next.is_some_and(value)
     }
 
     fn close_by_indent(&mut self, before: Span) {

@@ -63,7 +63,8 @@ impl Arranger<'_> {
             }
             // `at local {` opens a statement; before it one may be forgotten; else it is a name.
             Class::Special(Tok::AtWord)
-                if (opens && !matches!(next_tok, Some(Tok::Dot | Tok::Comma | Tok::RBrace)) || after_operand) =>
+                if (opens && !matches!(next_tok, Some(Tok::Dot | Tok::Comma | Tok::RBrace | Tok::Equals))
+                    || after_operand) =>
             {
                 Tok::AtWord
             }

@@ -14,6 +14,8 @@ pub struct Build<'s> {
     pub(super) noted: Vec<Noted>,
     /// What was said about an expression, by where it begins: looking for it in the expression would be quadratic.
     said: HashSet<(usize, Said)>,
+    /// What `let` names, or was meant to.
+    named: HashSet<std::sync::Arc<str>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +34,7 @@ pub(super) struct Noted {
 
 impl<'s> Build<'s> {
     pub fn new(file: FileId, source: &'s str) -> Build<'s> {
-        Build { file, source, noted: Vec::new(), said: HashSet::new() }
+        Build { file, source, noted: Vec::new(), said: HashSet::new(), named: HashSet::new() }
     }
 
     pub fn span(&self, l: usize, r: usize) -> Span {
@@ -174,15 +176,7 @@ impl<'s> Build<'s> {
             "or" => "||",
             "not" => "!",
             _ => {
-                let line = self.source[..l].rfind('\n').map_or(0, |n| n + 1);
-                let before = self.source[line..l].trim();
-                let alone = !before.is_empty() && before.chars().all(|c| c.is_alphanumeric() || c == '_');
-                let help = match alone {
-                    true => {
-                        "a value is named with `let name = ...`, once; arguments and fields are written `name: value`"
-                    }
-                    false => "equality is written `==`, arguments and fields are written `name: value`",
-                };
+                let help = "equality is written `==`, arguments and fields are written `name: value`";
                 self.note(&codes::EQUALS, span, "`=` only defines").help.push(help.into());
                 return;
             }
@@ -191,26 +185,71 @@ impl<'s> Build<'s> {
         self.note(&codes::WORD_OPERATOR, span, message);
     }
 
+    pub fn let_named(&mut self, name: Name) -> Name {
+        self.named.insert(name.text.clone());
+        name
+    }
+
+    /// `x = 1` is understood as the `let` that it was meant to be, and where there is one, as its value alone.
+    pub fn statement(&mut self, e: Expr) -> StmtKind {
+        match self.equated(&e) {
+            Some((Some(name), link)) => {
+                let text = name.text.clone();
+                if self.named.contains(&text) {
+                    let help = format!("`{text}` keeps its value: the new one gets a name of its own, `let ... =`");
+                    self.mend(link.at, help);
+                    return StmtKind::Expr(link.right);
+                }
+                self.mend(link.at, format!("a value is named with `let {text} = ...`"));
+                StmtKind::Let { name: self.let_named(name), ty: None, value: link.right }
+            }
+            Some((None, link)) => {
+                let help = "what a name stands for is not changed; a record with another field is `{ ...r, field: 2 }`";
+                self.mend(link.at, help.into());
+                StmtKind::Expr(link.right)
+            }
+            None => StmtKind::Expr(e),
+        }
+    }
+
     /// `name="web"` among arguments is understood: it was reported as what it is written as.
     pub fn argument(&mut self, e: Expr) -> Arg {
-        let understood = match &e.kind {
-            ExprKind::Chain { first, rest } => match (&first.kind, &rest[..]) {
-                (ExprKind::Name(name), [link]) if link.op == Op::Eq && self.text_of(link.at) == "=" => {
-                    Some((Name { text: name.clone(), span: first.span }, link.clone()))
-                }
-                _ => None,
-            },
-            _ => None,
-        };
-        let Some((name, link)) = understood else { return Arg::Positional(e) };
-        for noted in self.noted.iter_mut().rev().filter(|n| n.diagnostic.span == link.at) {
-            noted.diagnostic.help = vec![format!("an argument is written `{}: ...`", name.text)];
-        }
+        let Some((Some(name), link)) = self.equated(&e) else { return Arg::Positional(e) };
+        self.mend(link.at, format!("an argument is written `{}: ...`", name.text));
         Arg::Named(name, link.right)
     }
 
-    fn text_of(&self, span: Span) -> &str {
-        self.source.get(span.start as usize..span.end as usize).unwrap_or("")
+    /// The same in braces.
+    pub fn item(&mut self, e: Expr) -> Item {
+        let Some((Some(name), link)) = self.equated(&e) else { return Item::Element(e) };
+        self.mend(link.at, format!("an entry is written `{}: ...`", name.text));
+        Item::Entry(Key::Name(name), link.right)
+    }
+
+    /// `a = b`, where an expression is read: the name on its left, if it is one, and what it is to be.
+    fn equated(&self, e: &Expr) -> Option<(Option<Name>, Link)> {
+        let ExprKind::Chain { first, rest } = &e.kind else { return None };
+        let [link] = &rest[..] else { return None };
+        let single = self.source.get(link.at.start as usize..link.at.end as usize) == Some("=");
+        let name = match &first.kind {
+            ExprKind::Name(name) => Some(Name { text: name.clone(), span: first.span }),
+            ExprKind::Path { .. } => None,
+            _ => return None,
+        };
+        (link.op == Op::Eq && single).then(|| (name, link.clone()))
+    }
+
+    /// Another help for what was said of a place.
+    fn mend(&mut self, at: Span, help: String) {
+        if let Some(noted) = self.noted.iter_mut().rev().find(|n| n.diagnostic.span == at) {
+            noted.diagnostic.help = vec![help];
+        }
+    }
+
+    /// `{ compute: A; image: B }`
+    pub fn semicolon(&mut self, l: usize, r: usize) {
+        let span = self.span(l, r);
+        self.note(&codes::UNEXPECTED, span, "expected `,` or a new line, found `;`");
     }
 
     pub fn clause(&self, l: usize, e: Expr, c: Clause, r: usize) -> Expr {

@@ -25,8 +25,9 @@ impl Build<'_> {
             ParseError::User { error } => match error {},
         };
         let wanted = Wanted::of(&expected);
-        // The lexer has balanced the brackets: a `}` where a statement could begin is left over from recovery.
-        if tok == Some(Tok::RBrace) && wanted.statement && !self.noted.is_empty() {
+        // The lexer has balanced the brackets: one that closes where it cannot is left over from recovery.
+        let ended = [["a statement"], ["the end of the line"]].iter().any(|t| wanted.tokens == t);
+        if ended && tok.is_some_and(Tok::closes) && self.noted.iter().any(|n| n.by_grammar) {
             return;
         }
         // `x ==` and then `}` on the next line: the mistake is where the line ended.
@@ -120,7 +121,6 @@ fn shortened(text: &str) -> String {
 /// statement. Where `"=="` can come an operand has just ended: every operator, `.`, `(` and clause is possible
 /// then, and none of them is ever what was missing, so only what closes or separates is named.
 struct Wanted<'a> {
-    statement: bool,
     tokens: Vec<&'a str>,
 }
 
@@ -164,7 +164,7 @@ impl<'a> Wanted<'a> {
             tokens.push("an operator");
         }
         tokens.truncate(5);
-        Wanted { statement, tokens }
+        Wanted { tokens }
     }
 
     fn in_words(&self) -> String {

@@ -21,18 +21,19 @@ pub static TEXTS: &[(&str, &str)] = &[
 /// Adds the library's texts to `sources` and compiles them, together with the services that the given files of
 /// `sources` describe. The diagnostics are of those files: the library itself has none, which a test shows.
 pub fn library(sources: &mut Sources, described: &[FileId]) -> (Library, Vec<Diagnostic>) {
-    library_of(TEXTS.iter().copied(), sources, described)
+    let own = add(sources, TEXTS.iter().copied());
+    compile(sources, &own, described)
 }
 
-/// As `library`, of the texts with which a run was started.
-pub fn library_of<'a>(
-    texts: impl Iterator<Item = (&'a str, &'a str)>,
-    sources: &mut Sources,
-    described: &[FileId],
-) -> (Library, Vec<Diagnostic>) {
-    let own = texts.map(|(name, text)| sources.add(name, text)).collect::<Vec<_>>();
-    let files = own.iter().chain(described).filter_map(|file| Some((*file, sources.get(*file)?.text.clone())));
-    let parsed: Vec<_> = files.map(|(file, text)| (syntax::parse(file, &text), text)).collect();
+/// Adds the texts of a library, which for a resumed run are those with which it was started.
+pub fn add<'a>(sources: &mut Sources, texts: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<FileId> {
+    texts.map(|(name, text)| sources.add(name, text)).collect()
+}
+
+/// Compiles the library's `own` texts together with what `described` describe.
+pub fn compile(sources: &Sources, own: &[FileId], described: &[FileId]) -> (Library, Vec<Diagnostic>) {
+    let files = own.iter().chain(described).filter_map(|file| Some((*file, &*sources.get(*file)?.text)));
+    let parsed: Vec<_> = files.map(|(file, text)| (syntax::parse(file, text), text)).collect();
     let texts: Vec<Text<'_>> = parsed
         .iter()
         .map(|(parsed, text)| Text { source: text, program: &parsed.program, comments: &parsed.comments })

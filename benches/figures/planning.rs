@@ -9,7 +9,9 @@ use crate::language::{inventory, library};
 use crate::process::{Folder, edge, peak_memory, watched};
 use edge_lang::check::{NoImports, check};
 use edge_lang::diagnostic::{Code, Severity};
-use edge_lang::eval::{Failure, Handle, Host, Key, Place, Row, Secret, Step, StepKind, Table, Unknown, Value, run};
+use edge_lang::eval::{
+    Failure, Given, Handle, Host, Key, Place, Row, Secret, Step, StepKind, Table, Unknown, Value, run,
+};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::Library;
 use edge_lang::model::{Placement, Pursuit, Rules, SiteSet};
@@ -18,7 +20,6 @@ use edge_lang::span::{FileId, Span};
 use edge_lang::syntax;
 use edge_lang::types::Type;
 use futures_util::future::{BoxFuture, ready};
-use indexmap::IndexMap;
 use std::fmt::Write;
 use std::pin::pin;
 use std::process::Command;
@@ -82,10 +83,10 @@ fn planned<'a>(text: &str, library: &'a Library, inventory: &'a Inventory) -> (F
     let host = FromMemory { library, inventory, plan: Mutex::default() };
     // Nothing is waited for; long work only lets others run now and then.
     let result = {
-        let mut work = pin!(run(&checked.program, IndexMap::new(), &host));
+        let mut work = pin!(run(&checked.program, Given::default(), &host));
         loop {
-            if let Poll::Ready(result) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                break result;
+            if let Poll::Ready(outcome) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                break outcome.result;
             }
         }
     };

@@ -1,8 +1,8 @@
 //! A run and its journal: begun, driven by one process, ended.
 
 use super::Status;
-use super::load::{Loaded, Trouble};
-use super::recorded::{record, unusable};
+use super::load::Trouble;
+use super::recorded::{Start, record, unusable};
 use super::run::Ended;
 use crate::run::journal::{Driver, End, Entry, Fault, Journal, KeptRun, Pace, Past, Store};
 use edge_lang::eval::{FailureKind, Value, sites_text};
@@ -26,11 +26,11 @@ impl Keeping {
     /// A new run; when this returns, it is on disk.
     pub fn begin(
         mut store: Store,
-        loaded: &Loaded,
+        start: &Start<'_>,
         inputs: &IndexMap<Name, Value>,
         plan: Option<&Plan>,
     ) -> Result<Keeping, Trouble> {
-        let (record, texts) = record(loaded, inputs, plan)?;
+        let (record, texts) = record(start, inputs, plan)?;
         let name = super::run::run_name();
         let pace = if record.simulated { Pace::AtOnce } else { Pace::Gathered };
         let begun = Driver::take(store.folder(), &name).and_then(|driver| {

@@ -383,16 +383,17 @@ impl Files {
         all
     }
 
-    /// The files of a run, as it was started: `sources` has them, the program first.
+    /// What a run that was started imports, as it was then: `sources` has it.
     pub fn recalled(sources: &Sources, imports: &[(u32, String, u32)]) -> Files {
         let mut files = Files::default();
-        for (file, source) in sources.iter().skip(1) {
-            let parsed = syntax::parse(file, &source.text);
-            files.diagnostics.extend(parsed.diagnostics);
-            files.parsed.insert(file, parsed.program);
-        }
         for (from, path, to) in imports {
-            files.found.insert((FileId(*from), path.clone()), Ok(FileId(*to)));
+            let to = FileId(*to);
+            files.found.insert((FileId(*from), path.clone()), Ok(to));
+            if let Some(source) = sources.get(to).filter(|_| !files.parsed.contains_key(&to)) {
+                let parsed = syntax::parse(to, &source.text);
+                files.diagnostics.extend(parsed.diagnostics);
+                files.parsed.insert(to, parsed.program);
+            }
         }
         files
     }

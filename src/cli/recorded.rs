@@ -1,15 +1,18 @@
 //! What a run is started with, into the journal and out of it again, so that a resumed run is the one that was started:
 //! the same texts, the same sites under the same numbers, the same plan. Secrets are asked for again.
 
-use super::load::{Files, Loaded, Trouble, Workplace};
+use super::entered;
+use super::load::{Files, Loaded, Places, Trouble, Workplace};
 use super::run::inputs;
 use crate::run::journal::{Fault, Record, Store, hash};
 use crate::run::seen::Seen;
-use edge_lang::check::check;
-use edge_lang::eval::{Kept, Plain, Value};
+use crate::stdlib;
+use edge_lang::check::{Checked, check};
+use edge_lang::eval::{Given, Plain, Value};
 use edge_lang::inventory::Inventory;
 use edge_lang::plan::Plan;
-use edge_lang::span::Sources;
+use edge_lang::program::Program;
+use edge_lang::span::{FileId, Sources};
 use edge_lang::syntax;
 use edge_lang::types::{Name, Type};
 use indexmap::IndexMap;
@@ -18,8 +21,11 @@ use std::sync::Arc;
 
 /// The journal of this user, opened and checked.
 pub fn open(workplace: &Workplace) -> Result<Store, Trouble> {
-    let folder = workplace.state_folder()?;
-    Store::open(&folder).map_err(|fault| unusable(&folder, &fault))
+    open_in(&workplace.state_folder()?)
+}
+
+pub fn open_in(folder: &Path) -> Result<Store, Trouble> {
+    Store::open(folder).map_err(|fault| unusable(folder, &fault))
 }
 
 /// What sites were last seen to have; of simulated ones only where the state is said to be kept.
@@ -36,53 +42,90 @@ pub fn unusable(folder: &Path, fault: &Fault) -> Trouble {
     ))
 }
 
-/// What a run is started with, and the texts that belong to it.
+/// What a run is started with.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    pub title: &'a str,
+    /// All texts, those of the library among them.
+    pub sources: &'a Sources,
+    pub imports: &'a [(u32, String, u32)],
+    pub base: &'a Path,
+    pub places: &'a Places,
+    pub program: &'a Program,
+    /// With the sites that the program declares.
+    pub inventory: &'a Inventory,
+    /// It is an entry of a prompt.
+    pub among: Option<entered::Among<'a>>,
+}
+
+impl<'a> Start<'a> {
+    pub fn of(loaded: &'a Loaded) -> Start<'a> {
+        Start {
+            title: loaded.sources.get(FileId(0)).map_or("", |s| &*s.name),
+            sources: &loaded.sources,
+            imports: &loaded.imports,
+            base: &loaded.base,
+            places: &loaded.places,
+            program: &loaded.checked.program,
+            inventory: &loaded.checked.inventory,
+            among: None,
+        }
+    }
+}
+
+pub(super) fn unwritable(error: &serde_json::Error) -> Trouble {
+    Trouble::new(format!("the journal cannot hold this run: {error}"))
+}
+
+/// What the journal keeps of it, and the texts that belong to that.
 pub fn record(
-    loaded: &Loaded,
+    start: &Start<'_>,
     inputs: &IndexMap<Name, Value>,
     plan: Option<&Plan>,
 ) -> Result<(Record, Vec<String>), Trouble> {
-    let unwritable = |e: serde_json::Error| Trouble::new(format!("the journal cannot hold this run: {e}"));
-    let library = crate::stdlib::TEXTS.len();
     let all: Vec<(String, String)> =
-        loaded.sources.iter().map(|(_, s)| (s.name.to_string(), s.text.to_string())).collect();
-    let (own, library) = all.split_at(all.len().saturating_sub(library));
+        start.sources.iter().map(|(_, s)| (s.name.to_string(), s.text.to_string())).collect();
+    let of_library = if start.among.is_none() { stdlib::TEXTS.len() } else { 0 };
+    let (own, library) = all.split_at(all.len().saturating_sub(of_library));
     let hashed = |texts: &[(String, String)]| texts.iter().map(|(n, t)| (n.clone(), hash(t))).collect();
-    let inventory = serde_json::to_string(&loaded.places.sites.inventory).map_err(unwritable)?;
-    let plan = plan.map(serde_json::to_string).transpose().map_err(unwritable)?;
+    let inventory = serde_json::to_string(&start.places.sites.inventory).map_err(|e| unwritable(&e))?;
+    let plan = plan.map(serde_json::to_string).transpose().map_err(|e| unwritable(&e))?;
     let (mut kept, mut secrets) = (Vec::new(), Vec::new());
     for (name, value) in inputs {
-        let of = loaded.checked.program.inputs.iter().find(|i| i.name == *name);
+        let of = start.program.inputs.iter().find(|i| i.name == *name);
         let secret = of.is_some_and(|i| *i.ty.present() == Type::Secret);
-        match Kept::of(&Ok(value.clone())) {
-            Some(Kept::Value(plain)) if !secret => kept.push((name.to_string(), plain)),
-            _ => secrets.push(name.to_string()),
+        match Plain::of(value).filter(|_| !secret) {
+            Some(plain) => kept.push((name.to_string(), plain)),
+            None => secrets.push(name.to_string()),
         }
     }
+    let mut texts = Vec::new();
+    let entered = start.among.as_ref().map(|among| entered::keep(among, &mut texts)).transpose()?;
     let record = Record {
-        title: own.first().map(|(name, _)| name.clone()).unwrap_or_default(),
+        title: start.title.into(),
         version: env!("CARGO_PKG_VERSION").into(),
         sources: hashed(own),
-        imports: loaded.imports.clone(),
+        imports: start.imports.to_vec(),
         library: hashed(library),
-        base: loaded.base.clone(),
+        base: start.base.to_path_buf(),
         inventory: hash(&inventory),
-        sites: loaded.checked.inventory.iter().map(|(_, s)| s.name.to_string()).collect(),
+        sites: start.inventory.iter().map(|(_, s)| s.name.to_string()).collect(),
         inputs: kept,
         secrets,
         plan: plan.as_deref().map(hash),
-        simulated: loaded.places.simulated(),
+        simulated: start.places.simulated(),
+        entered,
     };
-    let mut texts: Vec<String> = all.into_iter().map(|(_, text)| text).collect();
+    texts.extend(all.into_iter().map(|(_, text)| text));
     texts.push(inventory);
     texts.extend(plan);
     Ok((record, texts))
 }
 
-/// The program of a run, with its sites, its inputs and its plan.
+/// The program of a run, with its sites, all that it is given, and its plan.
 pub struct Recalled {
     pub loaded: Loaded,
-    pub inputs: IndexMap<Name, Value>,
+    pub given: Given,
     pub plan: Option<Plan>,
 }
 
@@ -96,23 +139,38 @@ pub fn recall(workplace: &Workplace, store: &Store, record: &Record, vars: &[Str
     for (name, hash) in &record.sources {
         sources.add(name.as_str(), text(hash)?);
     }
-    let Some((file, program)) = sources.iter().next().map(|(file, s)| (file, s.text.clone())) else {
-        return Err(Trouble::new("the journal has no program for it"));
-    };
     let mut files = Files::recalled(&sources, &record.imports);
-    let parsed = syntax::parse(file, &program);
-    let described: Vec<_> = sources.iter().map(|(file, _)| file).skip(1).chain([file]).collect();
-    let library: Vec<(String, String)> =
-        record.library.iter().map(|(name, hash)| Ok((name.clone(), text(hash)?))).collect::<Result<_, Trouble>>()?;
-    let texts = library.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-    let (library, of_library) = crate::stdlib::library_of(texts, &mut sources, &described);
+    let (own, described): (Vec<FileId>, Vec<FileId>) = match &record.entered {
+        Some(entered) => {
+            let files = |numbers: &[u32]| numbers.iter().map(|n| FileId(*n)).collect();
+            (files(&entered.library), files(&entered.described))
+        }
+        None => {
+            let described: Vec<_> = sources.iter().map(|(file, _)| file).skip(1).chain([FileId(0)]).collect();
+            let library: Vec<(String, String)> = record
+                .library
+                .iter()
+                .map(|(name, hash)| Ok((name.clone(), text(hash)?)))
+                .collect::<Result<_, Trouble>>()?;
+            (stdlib::add(&mut sources, library.iter().map(|(name, text)| (&**name, &**text))), described)
+        }
+    };
+    let (library, of_library) = stdlib::compile(&sources, &own, &described);
     let mut places = workplace.places()?;
     let inventory: Inventory = serde_json::from_str(&text(&record.inventory)?)
         .map_err(|e| Trouble::new(format!("its sites cannot be read from the journal: {e}")))?;
     places.with_inventory(inventory.clone());
     let mut inventory = inventory;
     library.complete(&mut inventory);
-    let mut checked = check(&parsed.program, &files, &library, &inventory);
+    let entry = FileId(record.entered.as_ref().map_or(0, |entered| entered.entry));
+    let Some(program) = sources.get(entry) else {
+        return Err(Trouble::new("the journal has no program for it"));
+    };
+    let parsed = syntax::parse(entry, &program.text);
+    let mut checked = match &record.entered {
+        None => check(&parsed.program, &files, &library, &inventory),
+        Some(entered) => entered::check(entered, &parsed.program, &sources, &files, &library, &inventory)?,
+    };
     let mut diagnostics = parsed.diagnostics;
     diagnostics.append(&mut files.diagnostics);
     diagnostics.extend(of_library);
@@ -128,14 +186,13 @@ pub fn recall(workplace: &Workplace, store: &Store, record: &Record, vars: &[Str
     };
     if loaded.has_errors() {
         let _ = loaded.report();
-        return Err(Trouble::new(format!(
-            "its program, which edge {} accepted, is not accepted by edge {}",
-            record.version,
-            env!("CARGO_PKG_VERSION")
-        ))
-        .help("resume it with the edge that started it"));
+        return Err(not_accepted(record));
     }
-    let inputs = all_inputs(&loaded, record, vars)?;
+    let mut given = match &record.entered {
+        None => Given::default(),
+        Some(entered) => entered::given(entered, store)?,
+    };
+    given.inputs = all_inputs(&loaded.checked, record, vars)?;
     let plan = match &record.plan {
         None => None,
         Some(hash) => Some(
@@ -143,12 +200,17 @@ pub fn recall(workplace: &Workplace, store: &Store, record: &Record, vars: &[Str
                 .map_err(|e| Trouble::new(format!("its plan cannot be read from the journal: {e}")))?,
         ),
     };
-    Ok(Recalled { loaded, inputs, plan })
+    Ok(Recalled { loaded, given, plan })
 }
 
-fn all_inputs(loaded: &Loaded, record: &Record, vars: &[String]) -> Result<IndexMap<Name, Value>, Trouble> {
-    let program = &loaded.checked.program;
-    let mut all = inputs(program, &loaded.checked.inventory, vars).map_err(Trouble::new)?;
+fn not_accepted(record: &Record) -> Trouble {
+    let (then, now) = (&record.version, env!("CARGO_PKG_VERSION"));
+    Trouble::new(format!("its program, which edge {then} accepted, is not accepted by edge {now}"))
+        .help("resume it with the edge that started it")
+}
+
+fn all_inputs(checked: &Checked, record: &Record, vars: &[String]) -> Result<IndexMap<Name, Value>, Trouble> {
+    let mut all = inputs(&checked.program, &checked.inventory, vars).map_err(Trouble::new)?;
     if let Some(name) = all.keys().find(|name| !record.secrets.iter().any(|s| **s == ***name)) {
         return Err(Trouble::new(format!("the input `{name}` is kept with the run, and cannot be another now")));
     }
@@ -157,15 +219,9 @@ fn all_inputs(loaded: &Loaded, record: &Record, vars: &[String]) -> Result<Index
             .help(format!("give it again with `--var {missing}=...`")));
     }
     for (name, plain) in &record.inputs {
-        all.insert(name.as_str().into(), value(plain)?);
+        let value =
+            plain.value().map_err(|why| Trouble::new(format!("an input cannot be read from the journal: {why}")))?;
+        all.insert(name.as_str().into(), value);
     }
     Ok(all)
-}
-
-fn value(plain: &Plain) -> Result<Value, Trouble> {
-    match Kept::Value(plain.clone()).answer() {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(_)) => Err(Trouble::new("an input of the run cannot be read from the journal")),
-        Err(why) => Err(Trouble::new(why)),
-    }
 }

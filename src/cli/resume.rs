@@ -98,7 +98,7 @@ async fn one(
         anstream::eprintln!("run {} is at its end, and nothing is owed", run.name);
         return Ok(Status::Done);
     }
-    let Recalled { loaded, inputs, plan } = recall(workplace, kept.store(), &run.record, &arguments.vars)?;
+    let Recalled { loaded, given, plan } = recall(workplace, kept.store(), &run.record, &arguments.vars)?;
     let mut pause = FIRST_PAUSE;
     loop {
         let asks = Asks::unless(arguments.yes);
@@ -108,7 +108,7 @@ async fn one(
         };
         let before = past.owed().count();
         let stage = Stage::new(&loaded, None, stop.clone()).resuming(past).seeing(recorded::seen(workplace));
-        let status = drive(&loaded, stage, inputs.clone(), approval, Some(&kept), output(arguments)).await;
+        let status = drive(&loaded, stage, given.clone(), approval, Some(&kept), output(arguments)).await;
         past = kept.past()?;
         // Also what is only to be removed again, wherever the program ended.
         let status = if past.owed().next().is_some() { worse(status, Status::Owed) } else { status };

@@ -6,11 +6,12 @@ pub use super::consent::{Asks, by_plan, covered, destroys, interactive, make_pla
 use super::keeping::Keeping;
 use super::load::{Loaded, Text, Workplace};
 use super::progress::Progress;
+use super::recorded::Start;
 pub(super) use super::stage::run_name;
 pub use super::stage::{Ended, GRACE, Leaving, Parts, Stage};
 use super::{Status, draw, output, recorded};
 use crate::run::approval::{Approval, Everything};
-use edge_lang::eval::{Failure, FailureKind, Value, input_from_text};
+use edge_lang::eval::{Failure, FailureKind, Given, Value, input_from_text};
 use edge_lang::inventory::Inventory;
 use edge_lang::program::Program;
 use edge_lang::types::Name;
@@ -140,7 +141,7 @@ async fn execute(workplace: &Workplace, loaded: &Loaded, inputs: IndexMap<Name, 
     } else {
         None
     };
-    let kept = match store.map(|store| Keeping::begin(store, loaded, &inputs, plan.as_ref())).transpose() {
+    let kept = match store.map(|store| Keeping::begin(store, &Start::of(loaded), &inputs, plan.as_ref())).transpose() {
         Ok(kept) => kept,
         Err(trouble) => {
             trouble.print();
@@ -158,7 +159,7 @@ async fn execute(workplace: &Workplace, loaded: &Loaded, inputs: IndexMap<Name, 
 pub async fn drive(
     loaded: &Loaded,
     stage: Stage,
-    inputs: IndexMap<Name, Value>,
+    given: impl Into<Given>,
     approval: Box<dyn Approval>,
     kept: Option<&Keeping>,
     format: Output,
@@ -168,7 +169,7 @@ pub async fn drive(
         None => stage,
     };
     let progress = Arc::new(Progress::new(stage.inventory.clone()));
-    let ended = stage.carry_out(&loaded.checked.program, inputs, approval, vec![progress.clone()]).await;
+    let ended = stage.carry_out(&loaded.checked.program, given, approval, vec![progress.clone()]).await;
     progress.clear();
     match &ended.result {
         Ok(value) => output::print(value, &stage.inventory, format),

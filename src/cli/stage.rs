@@ -11,18 +11,16 @@ use crate::run::event::{Events, Reader};
 use crate::run::files::Files;
 use crate::run::guards::{Guarded, Guards};
 use crate::run::journal::{Journal, MemoryJournal, Past};
-use crate::run::live::Live;
+use crate::run::live::{Live, Onlooker};
 use crate::run::planning::Planning;
 use crate::run::seen::Seen;
 use crate::run::taking::Taken;
 use crate::run::{self, Owed, Setting};
 use crate::sim::World;
-use edge_lang::eval::{self, Failure, FailureKind, Value};
+use edge_lang::eval::{self, Failure, FailureKind, Frame, Given, Outcome, Value};
 use edge_lang::inventory::Inventory;
 use edge_lang::plan::Plan;
 use edge_lang::program::Program;
-use edge_lang::types::Name;
-use indexmap::IndexMap;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,6 +45,7 @@ pub struct Stage {
     journal: Option<Arc<dyn Journal>>,
     past: Arc<Past>,
     seen: Option<Arc<Seen>>,
+    onlooker: Option<Arc<dyn Onlooker>>,
     taking_back: bool,
     /// The plan tells the run.
     silence: run::silence::Silence,
@@ -64,6 +63,8 @@ impl Drop for Leaving {
 /// What became of a program.
 pub struct Ended {
     pub result: Result<Value, Failure>,
+    /// What its names mean, for the next entry of a prompt.
+    pub frame: Frame,
     /// What was still to be tidied when the run ended.
     pub owed: Vec<Owed>,
     pub status: Status,
@@ -120,6 +121,7 @@ impl Stage {
             journal: None,
             past: Arc::default(),
             seen: None,
+            onlooker: None,
             taking_back: false,
             silence: run::silence::Silence::default(),
         }
@@ -149,6 +151,12 @@ impl Stage {
         self
     }
 
+    /// Somebody sees what steps and statements give, as they give it.
+    pub fn watched(mut self, onlooker: Arc<dyn Onlooker>) -> Stage {
+        self.onlooker = Some(onlooker);
+        self
+    }
+
     /// What is still being tidied is waited for so long at the end.
     pub fn patient(mut self, grace: Duration) -> Stage {
         self.grace = grace;
@@ -174,17 +182,18 @@ impl Stage {
 
     pub fn live(&self, run: &Arc<run::Run>, approval: Arc<dyn Approval>) -> Live {
         let guarded = Guarded { guards: self.guards.clone(), inventory: self.inventory.clone(), then: approval };
-        Live::new(run.clone(), self.files.clone(), Arc::new(guarded))
+        Live::new(run.clone(), self.files.clone(), Arc::new(guarded), self.onlooker.clone())
     }
 
     /// Runs a program whose plan was approved, and waits a little for what is tidied.
     pub async fn carry_out(
         &self,
         program: &Program,
-        inputs: IndexMap<Name, Value>,
+        given: impl Into<Given>,
         approval: Box<dyn Approval>,
         mut readers: Vec<Arc<dyn Reader>>,
     ) -> Ended {
+        let given = given.into();
         let summary = Arc::new(Summary::new(self.inventory.clone()));
         readers.push(summary.clone());
         let approval: Arc<dyn Approval> = Arc::from(approval);
@@ -193,31 +202,32 @@ impl Stage {
         let journal = stage.journal.get_or_insert_with(|| Arc::new(MemoryJournal::default())).clone();
         let name = stage.name.get_or_insert_with(run_name).clone();
         let mut written = 0;
-        let (result, owed) = loop {
+        let (Outcome { result, frame }, owed) = loop {
             let doomed = stage.past.doomed().cloned();
             stage.taking_back = doomed.is_some();
             let run = stage.run(readers.clone());
             let _leaving = Leaving(run.clone());
             let live = stage.live(&run, approval.clone());
-            let (result, further) = match &doomed {
-                None => (eval::run(program, inputs.clone(), &live).await, false),
+            let (outcome, further) = match &doomed {
+                None => (eval::run(program, given.clone(), &live).await, false),
                 // What used it goes first; then the program is gone through again, up to the failure.
-                Some(key) => match live.end_doomed(program, inputs.clone(), key).await {
-                    Ok(()) => (Ok(Value::Null), true),
-                    Err(failure) => (Err(failure), false),
-                },
+                Some(key) => {
+                    let ended = live.end_doomed(program, given.clone(), key).await;
+                    let further = ended.is_ok();
+                    (Outcome { result: ended.map(|()| Value::Null), frame: given.frame.clone() }, further)
+                }
             };
             let owed = run.finish(self.grace).await;
             if !(further || run.gets_further() || run.is_doomed()) || run.is_interrupted() {
-                break (result, owed);
+                break (outcome, owed);
             }
             match journal.entries().and_then(|entries| Ok((entries.len(), Past::of(&entries)?))) {
                 // Nothing more was written, as on a full disk: it would go on like this for ever.
-                Ok((now, _)) if now <= written => break (result, owed),
+                Ok((now, _)) if now <= written => break (outcome, owed),
                 Ok((now, past)) => (written, stage.past) = (now, Arc::new(past)),
                 Err(why) => {
                     tracing::error!(target: "edge", "the journal cannot be read: {why}");
-                    break (result, owed);
+                    break (outcome, owed);
                 }
             }
         };
@@ -231,14 +241,14 @@ impl Stage {
             Err(failure) => status_of(failure),
         };
         let kept = kept.then_some(&*name);
-        Ended { status, summary: summary.text(&owed, kept), result, owed }
+        Ended { status, summary: summary.text(&owed, kept), result, frame, owed }
     }
 
     /// Takes back all that a run did, of which `resuming` said what that was.
     pub async fn take_back(
         &self,
         program: &Program,
-        inputs: IndexMap<Name, Value>,
+        given: impl Into<Given>,
         mut readers: Vec<Arc<dyn Reader>>,
     ) -> (Taken, Vec<Owed>, String) {
         let summary = Arc::new(Summary::new(self.inventory.clone()));
@@ -247,17 +257,17 @@ impl Stage {
         let run = stage.run(readers);
         let _leaving = Leaving(run.clone());
         let live = stage.live(&run, Arc::new(Everything));
-        let taken = live.take_all_back(program, inputs).await;
+        let taken = live.take_all_back(program, given.into()).await;
         let owed = run.finish(self.grace).await;
         let summary = summary.text(&owed, self.name.as_deref());
         (taken, owed, summary)
     }
 
     /// What a program would do, also as far as it got where it cannot be done.
-    pub async fn plan(&self, program: &Program, inputs: IndexMap<Name, Value>) -> (Plan, Result<Value, Failure>) {
+    pub async fn plan(&self, program: &Program, given: impl Into<Given>) -> (Plan, Result<Value, Failure>) {
         let run = self.run(Vec::new());
         let planning = self.planning(&run);
-        let result = eval::run(program, inputs, &planning).await;
+        let result = eval::run(program, given.into(), &planning).await.result;
         (planning.into_plan(), result)
     }
 

@@ -57,14 +57,14 @@ pub async fn take_back(
     vars: &[String],
     stop: watch::Receiver<bool>,
 ) -> Result<Status, Trouble> {
-    let Recalled { loaded, inputs, .. } = recall(workplace, kept.store(), &run.record, vars)?;
+    let Recalled { loaded, given, .. } = recall(workplace, kept.store(), &run.record, vars)?;
     if !past.taking_back {
         let taking = kept.journal.record(Entry::TakingBack).await;
         taking.map_err(|why| Trouble::new(format!("the journal cannot be written: {why}; nothing was changed")))?;
     }
     let stage = Stage::new(&loaded, None, stop).named(&run.name).journaled(kept.journal.clone()).resuming(past);
     let progress = Arc::new(Progress::new(stage.inventory.clone()));
-    let (taken, owed, summary) = stage.take_back(&loaded.checked.program, inputs, vec![progress.clone()]).await;
+    let (taken, owed, summary) = stage.take_back(&loaded.checked.program, given, vec![progress.clone()]).await;
     progress.clear();
     for failure in &taken.failures {
         draw::failure(&loaded.sources, failure, &stage.inventory);

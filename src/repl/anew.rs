@@ -3,14 +3,12 @@
 //! left out where nothing does. `it` becomes a name too.
 
 use super::dialogue::Said;
+use crate::cli::entered::LAST;
 use edge_lang::span::{FileId, Span};
 use edge_lang::syntax::ast::{Block, StmtKind};
 use edge_lang::syntax::{Tok, lex, parse};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
-
-/// The name of the last value.
-pub const LAST: &str = "it";
 
 /// Entry and byte.
 type At = (usize, usize);

@@ -5,25 +5,33 @@ use super::interrupt::Interrupts;
 use super::watch::Seen;
 use crate::cli::Status;
 use crate::cli::draw;
-use crate::cli::load::{Files, Places, Text, Trouble};
+use crate::cli::entered::Among;
+use crate::cli::keeping::Keeping;
+use crate::cli::load::{Files, Places, Text, Trouble, Workplace};
+use crate::cli::recorded::Start;
 use crate::cli::sessions::Opener;
 use crate::run::guards::Guards;
+use crate::run::journal::{Before as Earlier, Store};
 use crate::sim::World;
 use crate::stdlib;
 use edge_lang::check::Session;
 use edge_lang::diagnostic::Diagnostic;
-use edge_lang::eval::{Frame, Scope};
+use edge_lang::eval::{Frame, Scope, Value};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::Library;
+use edge_lang::plan::Plan;
 use edge_lang::program::Program;
 use edge_lang::span::{FileId, Sources};
 use edge_lang::syntax::ast::{self, StmtKind};
 use edge_lang::syntax::{lex, parse};
+use edge_lang::types::Name;
+use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 pub struct Dialogue {
+    pub(super) workplace: Arc<Workplace>,
     pub places: Places,
     pub library: Arc<Library>,
     pub session: Session,
@@ -47,12 +55,27 @@ pub struct Dialogue {
     pub(super) seen: Seen,
     /// The texts that describe services, by path or name; one that is read again replaces what it said before.
     described: Vec<(PathBuf, FileId)>,
+    /// Those of the library that comes with edge.
+    library_texts: Vec<FileId>,
+    /// What was said and still matters to what names mean, in order, and what it imported: for the journal.
+    pub(super) earlier: Vec<Earlier>,
+    imports: Vec<(u32, String, u32)>,
     entries: usize,
 }
 
 /// Whether a text can only go on with something before it: `@ Zone1`.
 fn goes_on(file: FileId, text: &str) -> bool {
     lex(file, text).tokens.first().is_some_and(|token| token.tok.continues() && !token.tok.opens())
+}
+
+/// An entry in one short line, for lists of runs.
+fn title(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line,
+    }
 }
 
 /// The scope around all entries.
@@ -77,6 +100,8 @@ pub struct Entry {
     pub program: Arc<Program>,
     pub base: PathBuf,
     pub declares: bool,
+    pub(super) file: FileId,
+    pub(super) imports: Vec<(u32, String, u32)>,
     pub(super) before: Before,
 }
 
@@ -96,6 +121,7 @@ impl Before {
 
 impl Dialogue {
     pub fn new(
+        workplace: Arc<Workplace>,
         places: Places,
         runtime: Runtime,
         interrupts: Interrupts,
@@ -104,7 +130,8 @@ impl Dialogue {
         let mut sources = Sources::default();
         let mut files = Files::default();
         files.library(&mut sources, &places.sites)?;
-        let (library, mut diagnostics) = stdlib::library(&mut sources, &files.read_files());
+        let library_texts = stdlib::add(&mut sources, stdlib::TEXTS.iter().copied());
+        let (library, mut diagnostics) = stdlib::compile(&sources, &library_texts, &files.read_files());
         diagnostics.append(&mut files.diagnostics);
         draw::each(&sources, &diagnostics);
         let mut inventory = places.sites.inventory.clone();
@@ -125,7 +152,11 @@ impl Dialogue {
             said: Vec::new(),
             seen: Seen::default(),
             described: files.paths().map(|(path, file)| (path.to_path_buf(), file)).collect(),
+            imports: files.imports(),
+            earlier: Vec::new(),
+            library_texts,
             entries: 0,
+            workplace,
             places,
             interactive,
             sources,
@@ -204,7 +235,8 @@ impl Dialogue {
             )
         };
         let declares = program.iter().any(declares);
-        Some(Entry { program: Arc::new(typed), base: text.base.clone(), declares, before })
+        let imports = files.imports();
+        Some(Entry { program: Arc::new(typed), base: text.base.clone(), declares, file, imports, before })
     }
 
     /// Takes the services into the library that an entry describes, or a file that it imports.
@@ -225,10 +257,52 @@ impl Dialogue {
                 None => self.described.push((path, file)),
             }
         }
-        let all: Vec<FileId> = self.described.iter().map(|(_, file)| *file).collect();
-        let (library, diagnostics) = stdlib::library(&mut self.sources, &all);
+        let (library, diagnostics) = stdlib::compile(&self.sources, &self.library_texts, &self.described_texts());
         self.library = Arc::new(library);
         diagnostics
+    }
+
+    fn described_texts(&self) -> Vec<FileId> {
+        self.described.iter().map(|(_, file)| *file).collect()
+    }
+
+    /// An entry was run: its names stay.
+    pub(super) fn stays(&mut self, file: FileId, imports: Vec<(u32, String, u32)>, gave: bool) {
+        self.imports.extend(imports);
+        self.earlier.push(Earlier::Entry { text: file.0, gave });
+    }
+
+    /// The journal of an entry, begun, where changes are kept: there is the plan, and somebody has agreed.
+    pub(super) fn keep(
+        &self,
+        store: Store,
+        entry: &Entry,
+        inputs: &IndexMap<Name, Value>,
+        plan: &Plan,
+    ) -> Result<Keeping, Trouble> {
+        let described = self.described_texts();
+        let imports: Vec<_> = self.imports.iter().chain(&entry.imports).cloned().collect();
+        let around = self.around();
+        let among = Among {
+            entry: entry.file,
+            before: &self.earlier,
+            library: &self.library_texts,
+            described: &described,
+            frame: &self.frame,
+            scope: &around,
+        };
+        let text = self.sources.get(entry.file).map_or("", |s| s.text.trim());
+        let start = Start {
+            title: &title(text),
+            sources: &self.sources,
+            imports: &imports,
+            base: &entry.base,
+            places: &self.places,
+            program: &entry.program,
+            inventory: self.inventory(),
+            among: Some(among),
+        };
+        Keeping::begin(store, &start, inputs, Some(plan))
     }
 
     /// Sets the scope of the entries that follow.
@@ -254,6 +328,7 @@ impl Dialogue {
             Ok(value) => {
                 let text = text.text.split_whitespace().collect::<Vec<_>>().join(" ");
                 self.scope = Some(Sticky { text, value });
+                self.earlier.push(Earlier::Scope { text: file.0 });
                 Status::Done
             }
             Err(status) => {
@@ -266,6 +341,7 @@ impl Dialogue {
     pub fn clear_scope(&mut self) {
         self.session.clear_scope();
         self.scope = None;
+        self.earlier.push(Earlier::NoScope);
     }
 
     pub fn draw(&self, diagnostics: &[Diagnostic]) {

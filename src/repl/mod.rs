@@ -30,6 +30,7 @@ use rustyline::history::DefaultHistory;
 use rustyline::{Behavior, ColorMode, CompletionType, Config, Editor};
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub fn main(workplace: Workplace) -> Status {
     let places = match workplace.places() {
@@ -43,7 +44,8 @@ pub fn main(workplace: Workplace) -> Status {
     let terminal = interactive();
     let interrupts = Interrupts::listen(if terminal { Idle::Ignore } else { Idle::Exit });
     let runtime = runtime(places.simulated());
-    let dialogue = match Dialogue::new(places, runtime, interrupts, terminal) {
+    let workplace = Arc::new(workplace);
+    let dialogue = match Dialogue::new(workplace.clone(), places, runtime, interrupts, terminal) {
         Ok(dialogue) => dialogue,
         Err(trouble) => {
             trouble.print();
@@ -58,7 +60,7 @@ pub fn main(workplace: Workplace) -> Status {
 }
 
 struct Repl {
-    workplace: Workplace,
+    workplace: Arc<Workplace>,
     dialogue: Dialogue,
 }
 

@@ -1,20 +1,21 @@
 //! Running an entry: plan, show, ask, do, tell. Reads of an entry that changes nothing are not planned.
 
-use super::anew::LAST;
 use super::dialogue::{Dialogue, Entry, Said};
+use super::history::may_hold_secret;
 use super::interrupt::{Running, pressed};
-use super::watch::Watched;
+use super::watch::{Watch, told_by_summary};
 use crate::cli::arguments::Output;
 use crate::cli::load::{Text, Trouble};
 use crate::cli::progress::Progress;
-use crate::cli::run::{GRACE, Parts, Stage, covered, inputs, status_of};
+use crate::cli::run::{self, Parts, Stage, covered, inputs, status_of};
 use crate::cli::summary::Summary;
-use crate::cli::{Status, draw, output};
+use crate::cli::{Status, draw, entered, output, recorded};
 use crate::run::approval::{Approval, Ask, Everything};
 use crate::run::event::Reader;
-use edge_lang::eval::{self, Failure, FailureKind, Outcome, Scope, StepKind, Value};
+use crate::run::journal::Store;
+use edge_lang::eval::{self, Failure, FailureKind, Given, Scope, StepKind, Value};
 use edge_lang::plan::Plan;
-use edge_lang::program::{Expr, ExprKind, Input, Program, Statement, StatementKind};
+use edge_lang::program::{Expr, Input, Program, Statement, StatementKind};
 use edge_lang::span::Span;
 use edge_lang::syntax::ast::{self, StmtKind};
 use edge_lang::types::{Name, Type};
@@ -32,9 +33,9 @@ enum Ended {
     Before(Status),
     /// A plan, or reads alone, stopped by the user.
     Stopped,
-    /// Left as it was, by the second Ctrl-C.
-    Left,
-    Done(Outcome, Vec<crate::run::Owed>),
+    /// Left as it was, by the second Ctrl-C; the journal may have its run.
+    Left(Option<Arc<str>>),
+    Done(run::Ended),
 }
 
 impl Dialogue {
@@ -76,25 +77,22 @@ impl Dialogue {
 
     /// How it ended, and whether its value is `it` now.
     fn run(&mut self, entry: Entry, values: IndexMap<Name, Value>) -> (Status, bool) {
-        let Entry { program, base, before, .. } = entry;
-        let grown = !Arc::ptr_eq(self.inventory(), before.inventory());
+        let grown = !Arc::ptr_eq(self.inventory(), entry.before.inventory());
         let running = self.begin();
         let stop = running.stop.clone();
-        let stage = self.stage(base, stop.clone());
+        let stage = self.stage(entry.base.clone(), stop.clone());
         let summary = Arc::new(Summary::new(stage.inventory.clone()));
         let progress = Arc::new(Progress::new(stage.inventory.clone()));
         let readers: Vec<Arc<dyn Reader>> = vec![progress.clone(), summary.clone()];
-        let show = |statement: &Statement, value: &Value| {
-            if !told_by_summary(statement) {
-                progress.aside(|| output::print(value, &stage.inventory, Output::Table));
-            }
-        };
-        let ended = self.runtime.block_on(self.perform(&program, values, &stage, running, readers, &show));
+        let watch = Watch::new(self.seen.clone(), progress.clone(), stage.inventory.clone());
+        let stage = stage.watched(Arc::new(watch));
+        let ended = self.runtime.block_on(self.perform(&entry, values, &stage, running, readers));
         self.interrupts.end();
         self.stopped |= *stop.borrow();
         progress.clear();
-        let (outcome, owed) = match ended {
-            Ended::Done(outcome, owed) => (outcome, owed),
+        let Entry { program, before, file, imports, .. } = entry;
+        let ended = match ended {
+            Ended::Done(ended) => ended,
             Ended::Before(status) => {
                 self.go_back(before);
                 return (status, false);
@@ -104,40 +102,40 @@ impl Dialogue {
                 self.go_back(before);
                 return (Status::Failed, false);
             }
-            Ended::Left => {
+            Ended::Left(kept) => {
                 anstream::eprint!("{}", summary.text(&[], None));
-                anstream::eprintln!("left as it was: what was under way may be carried out, and nobody looks after it");
+                anstream::eprintln!(
+                    "left as it was: what was under way may be carried out, and {}",
+                    match kept {
+                        Some(run) => format!("`edge resume {run}` looks after it"),
+                        None => "nobody looks after it".to_string(),
+                    }
+                );
                 self.go_back(before);
                 return (Status::Owed, false);
             }
         };
-        let status = match &outcome.result {
-            Ok(value) => {
-                if !program.body.last().is_some_and(told_by_summary) {
-                    output::print(value, &stage.inventory, Output::Table);
-                }
-                Status::Done
-            }
-            Err(failure) => {
-                draw::failure(&self.sources, failure, &stage.inventory);
-                status_of(failure)
-            }
-        };
-        anstream::eprint!("{}", summary.text(&owed, None));
+        match &ended.result {
+            Ok(value) if program.body.last().is_some_and(told_by_summary) => _ = value,
+            Ok(value) => output::print(value, &stage.inventory, Output::Table),
+            Err(failure) => draw::failure(&self.sources, failure, &stage.inventory),
+        }
+        anstream::eprint!("{}", ended.summary);
         // Names of a failed entry stay where it came to something; else they mean again what they meant before.
         let earlier = self.frame.len();
         let came_to = grown
             || program.functions.len() > self.program.functions.len()
-            || outcome.frame.iter().skip(earlier).any(Option::is_some);
-        if outcome.result.is_err() && !came_to {
+            || ended.frame.iter().skip(earlier).any(Option::is_some);
+        if ended.result.is_err() && !came_to {
             self.go_back(before);
-            return (status, false);
+            return (ended.status, false);
         }
-        self.frame = outcome.frame;
-        let gave = outcome.result.is_ok_and(|value| self.remember(&program, value));
+        self.frame = ended.frame;
+        let gave = ended.result.is_ok_and(|value| self.remember(&program, value));
+        self.stays(file, imports, gave);
         self.program = program;
-        match owed.is_empty() {
-            true => (status, gave),
+        match ended.owed.is_empty() {
+            true => (ended.status, gave),
             false => (Status::Owed, gave),
         }
     }
@@ -148,7 +146,7 @@ impl Dialogue {
         if value == Value::Null || matches!(expr.ty, Type::Nothing | Type::Null | Type::Error) {
             return false;
         }
-        let slot = self.session.remember(LAST, expr.ty.clone(), expr.span).0 as usize;
+        let Some(slot) = entered::remember(&mut self.session, program) else { return false };
         if self.frame.len() <= slot {
             self.frame.resize(slot + 1, None);
         }
@@ -179,40 +177,55 @@ impl Dialogue {
         })
     }
 
-    fn around(&self) -> Scope {
+    pub(super) fn around(&self) -> Scope {
         self.scope.as_ref().map(|s| s.value.clone()).unwrap_or_default()
     }
 
     async fn perform(
         &self,
-        program: &Program,
+        entry: &Entry,
         inputs: IndexMap<Name, Value>,
         stage: &Stage,
         mut running: Running,
         readers: Vec<Arc<dyn Reader>>,
-        show: &(dyn Fn(&Statement, &Value) + Send + Sync),
     ) -> Ended {
-        let approval: Box<dyn Approval> = match program.changes {
-            false => Box::new(Everything),
-            true => {
-                let planned = tokio::select! {
-                    planned = self.plan(program, inputs.clone(), stage) => planned,
-                    () = pressed(&mut running.stop) => return Ended::Stopped,
-                };
-                let approved = planned.and_then(|plan| self.approved(plan, stage));
-                match approved {
-                    Ok(approval) => approval,
-                    Err(status) => return Ended::Before(status),
-                }
-            }
+        let program = &*entry.program;
+        let before = |trouble: Trouble| {
+            trouble.print();
+            Ended::Before(Status::Wrong)
         };
-        let run = stage.run(readers);
-        let live = stage.live(&run, Arc::from(approval));
-        let watched = Watched { host: &live, seen: &self.seen, show };
+        let (mut stage, mut kept) = (stage.clone(), None);
+        let mut approval: Box<dyn Approval> = Box::new(Everything);
+        if program.changes {
+            // Before anybody is asked.
+            let store = match self.store(entry) {
+                Ok(store) => store,
+                Err(trouble) => return before(trouble),
+            };
+            let planned = tokio::select! {
+                planned = self.plan(program, inputs.clone(), &stage) => planned,
+                () = pressed(&mut running.stop) => return Ended::Stopped,
+            };
+            let plan = match planned.and_then(|plan| self.approved(plan, &stage)) {
+                Ok(plan) => plan,
+                Err(status) => return Ended::Before(status),
+            };
+            match store.map(|store| self.keep(store, entry, &inputs, &plan)).transpose() {
+                Ok(begun) => kept = begun,
+                Err(trouble) => return before(trouble),
+            }
+            let ask: Option<Ask> = self.interactive.then(|| Arc::new(|question: &str| yes(question)) as Ask);
+            approval = covered(plan, ask, stage.inventory.clone());
+        }
+        if let Some(kept) = &kept {
+            stage = stage.named(&kept.name).journaled(kept.journal.clone());
+        }
         let work = async {
-            let outcome = eval::run_in(program, inputs, self.frame.clone(), self.around(), &watched).await;
-            let owed = run.finish(GRACE).await;
-            (outcome, owed)
+            let ended = stage.carry_out(program, self.given(inputs), approval, readers).await;
+            if let Some(kept) = &kept {
+                kept.end(&ended, &stage.inventory).await;
+            }
+            ended
         };
         let reads = !program.changes;
         let mut stop = running.stop.clone();
@@ -222,21 +235,38 @@ impl Dialogue {
             std::future::pending::<Ended>().await
         };
         tokio::select! {
-            () = pressed(&mut running.leave) => Ended::Left,
+            () = pressed(&mut running.leave) => Ended::Left(kept.as_ref().map(|kept| kept.name.clone())),
             () = pressed(&mut running.stop), if reads => Ended::Stopped,
             ended = announced, if !reads => ended,
-            (outcome, owed) = work => match &outcome.result {
+            ended = work => match &ended.result {
                 // The run hears of it too, and may be the first; of reads there is nothing that it could tell.
                 Err(failure) if reads && failure.kind == FailureKind::Interrupted => Ended::Stopped,
-                _ => Ended::Done(outcome, owed),
+                _ => Ended::Done(ended),
             },
         }
+    }
+
+    /// The journal, where changes at these sites are kept.
+    fn store(&self, entry: &Entry) -> Result<Option<Store>, Trouble> {
+        if !self.workplace.keeps_runs() {
+            return Ok(None);
+        }
+        if self.sources.get(entry.file).is_some_and(|source| may_hold_secret(&source.text)) {
+            anstream::eprintln!("this entry is not kept in the journal: there may be a secret in it");
+            return Ok(None);
+        }
+        recorded::open(&self.workplace).map(Some)
+    }
+
+    /// Names as they are now, and the scope around an entry.
+    fn given(&self, inputs: IndexMap<Name, Value>) -> Given {
+        Given { inputs, frame: self.frame.clone(), scope: self.around() }
     }
 
     async fn plan(&self, program: &Program, inputs: IndexMap<Name, Value>, stage: &Stage) -> Result<Plan, Status> {
         let run = stage.run(Vec::new());
         let planning = stage.planning(&run);
-        let outcome = eval::run_in(program, inputs, self.frame.clone(), self.around(), &planning).await;
+        let outcome = eval::run(program, self.given(inputs), &planning).await;
         match outcome.result {
             Ok(_) => Ok(planning.into_plan()),
             Err(failure) if failure.kind == FailureKind::Interrupted => {
@@ -251,7 +281,7 @@ impl Dialogue {
     }
 
     /// Shows the plan where it is about changes, and asks where it makes some.
-    fn approved(&self, plan: Plan, stage: &Stage) -> Result<Box<dyn Approval>, Status> {
+    fn approved(&self, plan: Plan, stage: &Stage) -> Result<Plan, Status> {
         let about_changes = plan.steps().any(|(_, step)| step.kind != StepKind::Read);
         if about_changes {
             anstream::eprint!("{}", draw::plan(&plan.text(&stage.inventory), self.folder()));
@@ -286,8 +316,7 @@ impl Dialogue {
                 return Err(Status::Failed);
             }
         }
-        let ask: Option<Ask> = self.interactive.then(|| Arc::new(|question: &str| yes(question)) as Ask);
-        Ok(covered(plan, ask, stage.inventory.clone()))
+        Ok(plan)
     }
 
     /// What an entry would do. Nothing of it stays.
@@ -379,8 +408,7 @@ impl Dialogue {
             Box::pin(async move {
                 let run = stage.run(Vec::new());
                 let planning = stage.planning(&run);
-                let outcome =
-                    eval::run_in(program, IndexMap::new(), this.frame.clone(), this.around(), &planning).await;
+                let outcome = eval::run(program, this.given(IndexMap::new()), &planning).await;
                 outcome.result.map_err(|failure| this.told(&failure, stage))
             })
         })
@@ -420,12 +448,6 @@ impl Dialogue {
         self.interrupts.end();
         found
     }
-}
-
-/// A change says itself what it made, and where; `it` has the fields.
-fn told_by_summary(statement: &Statement) -> bool {
-    let StatementKind::Expr(expr) = &statement.kind else { return false };
-    matches!(&expr.kind, ExprKind::Operation(op) if op.kind != StepKind::Read)
 }
 
 fn one_expression(program: ast::Block) -> Result<ast::Block, Trouble> {

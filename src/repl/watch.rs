@@ -1,15 +1,17 @@
-//! The host of an entry, with somebody looking on: what statements give is shown as it comes, and the names of what the
-//! sites have are remembered, for completion. Everything else is the host's.
+//! Somebody looks on while an entry runs: what statements give is shown as it comes, and the names of what the sites have
+//! are remembered, for completion.
 
-use edge_lang::eval::{Failure, Host, Key, Place, Secret, Step, Unknown, Value};
+use crate::cli::arguments::Output;
+use crate::cli::output;
+use crate::cli::progress::Progress;
+use crate::run::live::Onlooker;
+use edge_lang::eval::{StepKind, Value};
 use edge_lang::inventory::Inventory;
-use edge_lang::program::Statement;
+use edge_lang::program::{ExprKind, Statement, StatementKind};
 use edge_lang::span::Span;
 use edge_lang::types::Name;
-use futures_util::future::BoxFuture;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// Names by resource, of all sites.
 #[derive(Clone, Default)]
@@ -60,75 +62,36 @@ impl Seen {
     }
 }
 
-pub struct Watched<'a> {
-    pub host: &'a dyn Host,
-    pub seen: &'a Seen,
-    /// Shows what a statement gave that is not the last.
-    pub show: &'a (dyn Fn(&Statement, &Value) + Send + Sync),
+/// What an entry gives, as it comes.
+pub struct Watch {
+    pub seen: Seen,
+    pub progress: Arc<Progress>,
+    pub inventory: Arc<Inventory>,
+    /// Statements whose values were shown: an entry may be gone through again.
+    shown: Mutex<HashSet<Span>>,
 }
 
-impl Host for Watched<'_> {
-    fn inventory(&self) -> &Inventory {
-        self.host.inventory()
+impl Watch {
+    pub fn new(seen: Seen, progress: Arc<Progress>, inventory: Arc<Inventory>) -> Watch {
+        Watch { seen, progress, inventory, shown: Mutex::default() }
     }
+}
 
-    fn perform(&self, step: Step) -> BoxFuture<'_, Result<Value, Failure>> {
-        Box::pin(async move {
-            let value = self.host.perform(step).await?;
-            self.seen.take(&value);
-            Ok(value)
-        })
+impl Onlooker for Watch {
+    fn answered(&self, value: &Value) {
+        self.seen.take(value);
     }
 
     fn gave(&self, statement: &Statement, value: &Value) {
-        (self.show)(statement, value);
+        let first = self.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(statement.span);
+        if first && !told_by_summary(statement) {
+            self.progress.aside(|| output::print(value, &self.inventory, Output::Table));
+        }
     }
+}
 
-    fn refresh(&self, value: Value, key: Key) -> BoxFuture<'_, Result<Value, Failure>> {
-        self.host.refresh(value, key)
-    }
-
-    fn later(&self, step: Step, placement: &Unknown) {
-        self.host.later(step, placement);
-    }
-
-    fn undo(&self, steps: Vec<Key>) -> BoxFuture<'_, Result<String, Failure>> {
-        self.host.undo(steps)
-    }
-
-    fn print(&self, text: &str, span: Span, place: &Place) {
-        self.host.print(text, span, place);
-    }
-
-    fn note(&self, text: &str, span: Span, place: &Place) {
-        self.host.note(text, span, place);
-    }
-
-    fn file(&self, path: &str, span: Span) -> Result<Arc<str>, Failure> {
-        self.host.file(path, span)
-    }
-
-    fn read(&self, path: &str, span: Span) -> Result<Arc<str>, Failure> {
-        self.host.read(path, span)
-    }
-
-    fn documents(&self, text: &str, span: Span) -> Result<Vec<Value>, Failure> {
-        self.host.documents(text, span)
-    }
-
-    fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure> {
-        self.host.secret(name, span)
-    }
-
-    fn sleep(&self, time: Duration) -> BoxFuture<'_, ()> {
-        self.host.sleep(time)
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.host.elapsed()
-    }
-
-    fn planning(&self) -> bool {
-        self.host.planning()
-    }
+/// A change says itself what it made, and where; `it` has the fields.
+pub fn told_by_summary(statement: &Statement) -> bool {
+    let StatementKind::Expr(expr) = &statement.kind else { return false };
+    matches!(&expr.kind, ExprKind::Operation(op) if op.kind != StepKind::Read)
 }

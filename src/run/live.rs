@@ -11,6 +11,7 @@ use edge_lang::eval::{
 use edge_lang::inventory::Inventory;
 use edge_lang::library::{Resource, Source};
 use edge_lang::model::{Fence, Observation, Overlap, Rules, SiteId, SiteSet};
+use edge_lang::program::Statement;
 use edge_lang::span::Span;
 use futures_util::future::{BoxFuture, join_all};
 use std::collections::HashMap;
@@ -25,6 +26,16 @@ pub struct Live {
     files: super::files::Files,
     /// Asked before an effect that the plan did not show.
     pub(super) approval: Arc<dyn super::approval::Approval>,
+    onlooker: Option<Arc<dyn Onlooker>>,
+}
+
+/// Sees values as they come: a prompt shows and remembers them.
+pub trait Onlooker: Send + Sync {
+    /// A step was answered.
+    fn answered(&self, value: &Value);
+
+    /// A statement that is not the last gave a value.
+    fn gave(&self, statement: &Statement, value: &Value);
 }
 
 /// Without `timeout`: how long a site in trouble is waited for, and something to get ready.
@@ -36,8 +47,13 @@ const ANSWER: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(60);
 
 impl Live {
-    pub fn new(run: Arc<Run>, files: super::files::Files, approval: Arc<dyn super::approval::Approval>) -> Live {
-        Live { replay: Replay::of(run.clone()), run, completed: Mutex::default(), files, approval }
+    pub fn new(
+        run: Arc<Run>,
+        files: super::files::Files,
+        approval: Arc<dyn super::approval::Approval>,
+        onlooker: Option<Arc<dyn Onlooker>>,
+    ) -> Live {
+        Live { replay: Replay::of(run.clone()), run, completed: Mutex::default(), files, approval, onlooker }
     }
 
     async fn carry_out(&self, step: Step) -> Result<Value, Failure> {
@@ -112,12 +128,21 @@ impl Host for Live {
             }
             let (key, kind) = (step.key.clone(), step.kind);
             let result = self.carry_out(step).await;
+            if let (Some(onlooker), Ok(value)) = (&self.onlooker, &result) {
+                onlooker.answered(value);
+            }
             // A change that is done is in the journal by its effects.
             if result.is_err() || matches!(kind, StepKind::Read | StepKind::Final | StepKind::Copy) {
                 self.replay.note(&key, &result);
             }
             result
         })
+    }
+
+    fn gave(&self, statement: &Statement, value: &Value) {
+        if let Some(onlooker) = &self.onlooker {
+            onlooker.gave(statement, value);
+        }
     }
 
     fn refresh(&self, value: Value, key: Key) -> BoxFuture<'_, Result<Value, Failure>> {

@@ -4,10 +4,8 @@
 use super::live::{Live, title};
 use super::walk::{Walk, users};
 use super::{codes, copies, effect::with_article, live::times};
-use edge_lang::eval::{self, Failure, FailureKind, Host, Key, Step, StepKind, Value};
+use edge_lang::eval::{self, Failure, FailureKind, Given, Host, Key, Step, StepKind};
 use edge_lang::program::Program;
-use edge_lang::types::Name;
-use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// What was taken back, in words, and what was not.
@@ -20,16 +18,16 @@ pub struct Taken {
 }
 
 impl Live {
-    async fn steps(&self, program: &Program, inputs: IndexMap<Name, Value>) -> Vec<Step> {
+    async fn steps(&self, program: &Program, given: Given) -> Vec<Step> {
         let walk = Walk::new(self);
         // It ends where the run ended: what it gives is nobody's.
-        let _ = eval::run(program, inputs, &walk).await;
+        let _ = eval::run(program, given, &walk).await;
         walk.into_steps()
     }
 
     /// What used the thing that has failed goes first, then what is left of the thing itself. The run has failed there.
-    pub async fn end_doomed(&self, program: &Program, inputs: IndexMap<Name, Value>, key: &Key) -> Result<(), Failure> {
-        let steps = self.steps(program, inputs).await;
+    pub async fn end_doomed(&self, program: &Program, given: Given, key: &Key) -> Result<(), Failure> {
+        let steps = self.steps(program, given).await;
         let mut taken = Taken::default();
         for step in users(&self.run, key, &steps).into_iter().rev() {
             self.take_back_step(step, &mut taken).await;
@@ -56,9 +54,9 @@ impl Live {
     }
 
     /// Everything that the run did.
-    pub async fn take_all_back(&self, program: &Program, inputs: IndexMap<Name, Value>) -> Taken {
+    pub async fn take_all_back(&self, program: &Program, given: Given) -> Taken {
         let mut taken = Taken::default();
-        for step in self.steps(program, inputs).await.iter().rev() {
+        for step in self.steps(program, given).await.iter().rev() {
             if self.run.is_interrupted() {
                 let stopped = Failure::new(&codes::INTERRUPTED, step.span, "stopped while the run was taken back");
                 taken.failures.push(stopped.kind(FailureKind::Interrupted));

@@ -20,7 +20,7 @@ use edge::run::approval::Everything;
 use edge::run::guards::Guards;
 use edge::run::{Sessions, Who};
 use edge::transport::{Body, Transport};
-use edge_lang::eval::{Value, display};
+use edge_lang::eval::{Given, Value, display};
 use edge_lang::inventory::Inventory;
 use edge_lang::model::SiteId;
 use futures_util::future::BoxFuture;
@@ -163,8 +163,7 @@ impl<'a> Ground<'a> {
             interrupt,
         });
         let stage = stage.patient(Duration::from_secs(900));
-        let ended =
-            stage.carry_out(&loaded.checked.program, Default::default(), Box::new(Everything), Vec::new()).await;
+        let ended = stage.carry_out(&loaded.checked.program, Given::default(), Box::new(Everything), Vec::new()).await;
         let mut said = ended.summary;
         let value = match ended.result {
             Ok(value) => value,

@@ -229,6 +229,7 @@ static JOURNAL: LazyLock<Vec<u8>> = LazyLock::new(|| {
             secrets: Vec::new(),
             plan: None,
             simulated: false,
+            entered: None,
         };
         let run = store.begin("abc", &record, &["text".into()]).expect("a run");
         let journal = store.journal(run, Pace::AtOnce).expect("a journal");

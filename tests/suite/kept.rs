@@ -24,6 +24,7 @@ fn record() -> Record {
         secrets: Vec::new(),
         plan: None,
         simulated: false,
+        entered: None,
     }
 }
 
@@ -312,4 +313,54 @@ fn a_disk_that_is_full_is_said_before_anything_is_sent() {
     assert_eq!(ended.status.code(), Some(2), "{text}");
     assert!(text.contains("E0611"), "{text}");
     assert_eq!(bench.servers(), 0);
+}
+
+/// Names, a function, a scope and the last value: all that an entry can speak of.
+const SAID: &str = "site A = openstack(cloud: \"A\")\nsite B = openstack(cloud: \"B\")\nlet size = \"tiny\"\n\
+                    scope both { compute: A && B }\nfn flavor() { size }\n:scope both\n\"v\" + \"m\"\n:auto on\n\
+                    server.create(it, flavor: flavor(), image: \"cirros\")\n";
+
+#[test]
+fn an_entry_of_the_prompt_that_was_killed_is_resumed_among_what_was_said_before_it() {
+    let bench = Bench::new("");
+    let mut prompt = bench.command(&["repl"]).stdin(Stdio::piped()).spawn().expect("it starts");
+    std::io::Write::write_all(&mut prompt.stdin.take().expect("standard input"), SAID.as_bytes()).expect("it is heard");
+    let journal = bench.path().join("state/journal.db");
+    let sent = || {
+        let store = journal.is_file().then(|| Store::open(journal.parent().expect("a folder")).ok()).flatten();
+        let entries = store.and_then(|store| store.entries(store.find("last").ok()?.id).ok());
+        entries.is_some_and(|all| all.iter().any(|entry| matches!(entry, Entry::Send { .. })))
+    };
+    let began = std::time::Instant::now();
+    while !sent() {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing is sent");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    prompt.kill().expect("it can be killed");
+    prompt.wait().expect("it is gone");
+    let (_, runs) = bench.edge(&["runs"]);
+    assert!(runs.contains("broken off") && runs.contains("server.create(it"), "{runs}");
+    let (status, told) = bench.edge(&["resume", "--yes", "last"]);
+    assert_eq!((status, bench.servers()), (0, 2), "{told}");
+    let (status, told) = bench.edge(&["undo", "--yes", "last"]);
+    assert_eq!((status, bench.servers()), (0, 0), "{told}");
+}
+
+#[test]
+fn what_is_deferred_at_the_prompt_is_paid_later_and_a_secret_is_not_kept() {
+    let bench = Bench::with_faults("", "faults: [{site: B, until: 14s, do: refuse}]\n");
+    let said = format!(
+        "site A = openstack(cloud: \"A\")\nsite B = openstack(cloud: \"B\")\n:auto on\n\
+         user.create(\"u\", password: secret(\"WORD\")) @ A\n{DEFERRED}"
+    );
+    let mut prompt = bench.command(&["repl"]).stdin(Stdio::piped()).spawn().expect("it starts");
+    std::io::Write::write_all(&mut prompt.stdin.take().expect("standard input"), said.as_bytes()).expect("it is heard");
+    let ended = prompt.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(3), "{told}");
+    assert!(told.contains("not kept in the journal") && told.contains("owed at B: `edge resume"), "{told}");
+    let (_, runs) = bench.edge(&["runs", "--all"]);
+    assert!(!runs.contains("user.create"), "{runs}");
+    let (status, told) = bench.edge(&["resume", "--yes", "--watch", "last"]);
+    assert_eq!((status, bench.servers()), (0, 2), "{told}");
 }

@@ -147,6 +147,7 @@ fn record() -> Record {
         secrets: Vec::new(),
         plan: None,
         simulated: false,
+        entered: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Answers as a journal keeps them, so that a resumed run decides as it did before. Exact, unlike `to_json`; and without
 //! secrets, which come back as values that are not known any more.
 
-use super::{Failure, FailureKind, Handle, Row, Table, Unknown, Value};
+use super::{Failure, FailureKind, Handle, Row, Scope, Table, Unknown, Value};
 use crate::model::{Placement, SiteId, SiteSet};
 use crate::span::Span;
 use crate::types::{Name, Type};
@@ -52,6 +52,7 @@ pub enum Plain {
         asked: SiteSet,
         unknown: BTreeMap<SiteId, Arc<str>>,
     },
+    Scope(Arc<Scope>),
     Failure(Box<PlainFailure>),
 }
 
@@ -67,6 +68,18 @@ pub struct PlainFailure {
     partial: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     also: Vec<PlainFailure>,
+}
+
+impl Plain {
+    /// `None`: something of it is pending or known later.
+    pub fn of(value: &Value) -> Option<Plain> {
+        plain(value)
+    }
+
+    /// An error names a code that this version does not have.
+    pub fn value(&self) -> Result<Value, String> {
+        value(self)
+    }
 }
 
 impl Kept {
@@ -119,6 +132,7 @@ fn plain(value: &Value) -> Option<Plain> {
             unknown: table.unknown.clone(),
         },
         Value::Failure(failure) => Plain::Failure(Box::new(plain_failure(failure)?)),
+        Value::Scope(scope) if scope.is_whole() => Plain::Scope(scope.clone()),
         Value::Scope(_) | Value::Unknown(_) => return None,
     })
 }
@@ -184,6 +198,7 @@ fn value(plain: &Plain) -> Result<Value, String> {
             asked: asked.clone(),
             unknown: unknown.clone(),
         })),
+        Plain::Scope(scope) => Value::Scope(scope.clone()),
         Plain::Failure(plain) => Value::Failure(Arc::new(failure(plain)?)),
     })
 }

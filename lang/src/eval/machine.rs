@@ -35,19 +35,26 @@ pub struct Outcome {
     pub result: Result<Value, Failure>,
 }
 
-/// Runs a program. `inputs` are the values of `input` declarations, by name.
-pub async fn run(program: &Program, inputs: IndexMap<Name, Value>, host: &dyn Host) -> Result<Value, Failure> {
-    run_in(program, inputs, Frame::new(), Scope::default(), host).await.result
+/// What a program is run with.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// The values of `input` declarations, by name.
+    pub inputs: IndexMap<Name, Value>,
+    /// The first slots may have values already, those of earlier entries of a REPL.
+    pub frame: Frame,
+    /// Around the whole program.
+    pub scope: Scope,
 }
 
-/// Runs a program whose first slots may have values already, in a scope: an entry of the REPL.
-pub async fn run_in(
-    program: &Program,
-    inputs: IndexMap<Name, Value>,
-    mut frame: Frame,
-    scope: Scope,
-    host: &dyn Host,
-) -> Outcome {
+impl From<IndexMap<Name, Value>> for Given {
+    fn from(inputs: IndexMap<Name, Value>) -> Given {
+        Given { inputs, ..Given::default() }
+    }
+}
+
+/// Runs a program.
+pub async fn run(program: &Program, given: Given, host: &dyn Host) -> Outcome {
+    let Given { inputs, mut frame, scope } = given;
     let run = Run::new(program, host);
     frame.resize(program.slots.max(frame.len()), None);
     let env = Env::new(&run, scope);

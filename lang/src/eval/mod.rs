@@ -37,7 +37,7 @@ pub use host::*;
 pub use input::input_from_text;
 pub use json::{from_json, to_json};
 pub use keep::{Kept, Plain, PlainFailure, forgotten_secret};
-pub use machine::{Frame, MOST_ITEMS, MOST_STEPS, MOST_TEXT, Outcome, run, run_in, scope_of};
+pub use machine::{Frame, Given, MOST_ITEMS, MOST_STEPS, MOST_TEXT, Outcome, run, scope_of};
 pub use value::*;
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use crate::program::*;
 use crate::span::Span;
 use crate::types::{Name, Type};
 use futures_util::future::{BoxFuture, ready};
-use indexmap::IndexMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -56,10 +55,10 @@ impl Host for Nowhere {
 
 fn finished(program: &Program) -> Result<Value, Failure> {
     let host = Nowhere::default();
-    let mut future = pin!(run(program, IndexMap::new(), &host));
+    let mut future = pin!(run(program, Given::default(), &host));
     loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return value;
+        if let Poll::Ready(outcome) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return outcome.result;
         }
     }
 }

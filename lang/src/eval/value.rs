@@ -5,6 +5,7 @@ use crate::program::FunctionId;
 use crate::span::Span;
 use crate::types::{Name, Type};
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,7 +120,7 @@ impl Table {
 }
 
 /// Services to placements, with policy: the value of `{ compute: Zone1, image { at: B } }`.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scope {
     pub entries: IndexMap<Name, Entry>,
     /// Of every service that `entries` do not mention: `at Zone1 { ... }`.
@@ -127,10 +128,16 @@ pub struct Scope {
     pub identity: Option<SiteId>,
     pub tenant: Option<Arc<str>>,
     /// Identity or tenant are not known yet.
+    #[serde(skip)]
     pub later: Option<Arc<Unknown>>,
 }
 
 impl Scope {
+    /// Whether all of it is known.
+    pub fn is_whole(&self) -> bool {
+        self.later.is_none() && self.entries.values().chain(&self.everywhere).all(|entry| entry.later.is_none())
+    }
+
     /// What holds for a service.
     pub fn entry(&self, service: &str) -> Option<&Entry> {
         self.entries.get(service).or(self.everywhere.as_ref())
@@ -161,10 +168,11 @@ impl Scope {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     pub at: Option<Arc<Placement>>,
     /// Instead of `at`: a plan does not know it yet.
+    #[serde(skip)]
     pub later: Option<Arc<Unknown>>,
     pub policy: Policy,
 }
@@ -184,7 +192,7 @@ impl Policy {
 }
 
 /// What nobody said is `None`: the inventory's default, then the built-in one, holds.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     pub timeout: Option<Duration>,
     pub unreachable: Option<Unreachable>,
@@ -197,7 +205,7 @@ pub struct Policy {
 }
 
 /// In which order the sites of a placement are taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Prefer {
     Written,
     Inventory,
@@ -218,7 +226,7 @@ impl Prefer {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unreachable {
     Fail,
     Defer,

@@ -120,6 +120,41 @@ pub struct Record {
     pub plan: Option<String>,
     /// Its sites were simulated, and went with the process.
     pub simulated: bool,
+    /// It was an entry of a prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered: Option<Entered>,
+}
+
+/// An entry of a prompt, and what the entries before it had left. Numbers are those of texts in `sources`, which has all
+/// of them, the library's too.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entered {
+    pub entry: u32,
+    pub before: Vec<Before>,
+    /// The library that came with edge.
+    pub library: Vec<u32>,
+    /// Texts that describe services, each of which stands for what an earlier one said.
+    pub described: Vec<u32>,
+    /// The hash of the values of names, by slot, in JSON.
+    pub frame: String,
+    /// The hash of the scope around it, in JSON.
+    pub scope: String,
+}
+
+/// What came before an entry and still matters to what names mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Before {
+    Entry {
+        text: u32,
+        /// Its value became `it`.
+        gave: bool,
+    },
+    /// It is around the entries that follow.
+    Scope {
+        text: u32,
+    },
+    NoScope,
 }
 
 /// One run of the file.

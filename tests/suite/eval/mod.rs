@@ -88,7 +88,7 @@ fn evaluated(source: &str) -> String {
         }
     }
     let host = TestHost { world, inventory: checked.inventory.clone(), log: Mutex::new(Log::default()) };
-    let result = finished(run(&checked.program, inputs, &host));
+    let result = finished(run(&checked.program, inputs.into(), &host)).result;
     let log = host.log.into_inner().expect("nobody panicked with it");
     out += &log.text;
     if host.world.plan {

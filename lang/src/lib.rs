@@ -11,3 +11,4 @@ pub mod program;
 pub mod span;
 pub mod syntax;
 pub mod types;
+pub mod words;

@@ -1,5 +1,5 @@
 //! `edge doc NAME`: the documentation of what is described, from its source: what comes with the program, the `library` of
-//! edge.yaml, and files that are given; and of the functions of the language.
+//! edge.yaml, and files that are given; and of the functions and the words of the language.
 
 use super::arguments::Doc;
 use super::load::Files;
@@ -7,6 +7,11 @@ use super::{Status, Workplace, draw};
 use edge_lang::check::function_docs;
 use edge_lang::library::{Library, OperationKind, Resource, Service};
 use edge_lang::span::Sources;
+use edge_lang::syntax::{foreign, token};
+use edge_lang::words::word_docs;
+
+/// The clauses of descriptions, of which the words are explained in tables.
+const CLAUSES: &str = include_str!("../../docs/services.md");
 
 pub fn doc(workplace: &Workplace, arguments: Doc) -> Status {
     let mut sources = Sources::default();
@@ -46,25 +51,57 @@ pub fn text(library: &Library, name: Option<&str>) -> Result<String, String> {
             }
         };
     }
+    // A name may mean several things: `join` is a function and a clause, `service` a word and a resource.
+    let mut pages = Vec::new();
     if let Some(function) = function_docs().find(|f| f.name == name) {
-        return Ok(format!("{}\n\n{}", function.signature, function.doc));
+        pages.push(format!("{}\n\n{}\n", function.signature, function.doc.trim()));
     }
-    if let Some(resource) = library.any_resource(name) {
-        return Ok(self::resource(resource));
+    let called = name.split_whitespace().collect::<Vec<_>>().join(" ");
+    pages.extend(word_docs().filter(|w| w.words.contains(&&*called)).map(|word| format!("{}\n", word.doc)));
+    pages.extend(library.any_resource(name).map(resource));
+    pages.extend(library.services.iter().filter(|s| &*s.name == name).map(service));
+    if pages.is_empty() {
+        // `edge doc reboot`: of whatever has it.
+        let mut having: Vec<&Resource> = library.resource_names().filter_map(|r| library.any_resource(r)).collect();
+        having.retain(|r| r.operations.contains_key(name));
+        having.dedup_by(|a, b| a.name == b.name);
+        pages.extend(having.iter().map(|r| operation(r, name)));
+        pages.extend(clauses(&called));
     }
-    let all: Vec<&Service> = library.services.iter().filter(|s| &*s.name == name).collect();
-    if all.is_empty() {
-        return Err(unknown(library, name));
+    match pages.is_empty() {
+        true => Err(unknown(library, name)),
+        false => Ok(pages.join("\n")),
     }
-    Ok(all.into_iter().map(service).collect::<Vec<_>>().join("\n"))
+}
+
+/// What a word of descriptions is for: the lines of the tables that have it in their first column.
+fn clauses(word: &str) -> Option<String> {
+    let known = token::keywords();
+    if !known.clauses.iter().chain(&known.methods).any(|k| k == word) {
+        return None;
+    }
+    let has = |clause: &str| {
+        let words: Vec<&str> = clause.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+        let wanted: Vec<&str> = word.split(' ').collect();
+        words.windows(wanted.len()).any(|w| w == wanted)
+    };
+    let row = |line: &str| {
+        let (clause, says) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+        has(clause).then(|| format!("  {clause}\n      {says}\n"))
+    };
+    let rows: String = CLAUSES.lines().filter_map(row).collect();
+    Some(format!("a word of service descriptions (docs/services.md)\n\n{rows}"))
 }
 
 fn unknown(library: &Library, name: &str) -> String {
     let functions = function_docs().map(|f| f.name);
-    let known = library.service_names().chain(library.resource_names()).map(|n| &**n).chain(functions);
-    let hint =
-        edge_lang::diagnostic::nearest(name, known).map_or(String::new(), |n| format!("\nhelp: is `{n}` meant?"));
-    format!("error: the library has no `{name}`{hint}")
+    let words: Vec<&str> = word_docs().flat_map(|w| w.words).collect();
+    let known = library.service_names().chain(library.resource_names()).map(|n| &**n).chain(functions).chain(words);
+    let elsewhere = foreign::service(name).filter(|n| library.service_names().any(|s| **s == **n));
+    let elsewhere = elsewhere.or(foreign::resource(name).filter(|n| library.any_resource(n).is_some()));
+    let near = elsewhere.or_else(|| edge_lang::diagnostic::nearest(name, known));
+    let hint = near.map_or(String::new(), |n| format!("\nhelp: is `{n}` meant?"));
+    format!("error: neither the library nor the language has `{name}`{hint}")
 }
 
 fn first_line(doc: &str) -> &str {
@@ -79,7 +116,9 @@ fn services(library: &Library) -> String {
         out += &format!("    {}\n", names.join(", "));
     }
     let functions: Vec<&str> = function_docs().map(|f| f.name).collect();
-    out + &format!("functions of the language\n    {}\n", functions.join(", "))
+    let words: Vec<&str> = word_docs().flat_map(|w| w.words).collect();
+    out += &format!("functions of the language\n    {}\n", functions.join(", "));
+    out + &format!("words of the language\n    {}\n", words.join(", "))
 }
 
 fn service(service: &Service) -> String {
@@ -117,7 +156,7 @@ fn operation(resource: &Resource, name: &str) -> String {
     }
     if operation.params.iter().any(|p| !p.doc.is_empty() || p.since.is_some()) {
         out.push('\n');
-        for param in &operation.params {
+        for param in operation.params.iter().filter(|p| !p.doc.is_empty() || p.since.is_some()) {
             let since = param.since.map_or(String::new(), |v| format!(" (since {v})"));
             out += &format!("  {:<20} {}{since}\n", param.name, param.doc.replace('\n', " "));
         }

@@ -31,6 +31,7 @@ use arguments::{Arguments, Command};
 use clap::Parser;
 use std::process::ExitCode;
 
+pub use doc::text as documentation;
 pub use load::{Loaded, Text, Trouble, Workplace};
 
 /// What a command ends with.

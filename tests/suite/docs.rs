@@ -240,6 +240,24 @@ fn functions() {
     assert!(judge_all(texts) > 10 || std::env::var_os("CASE").is_some());
 }
 
+/// `edge doc` answers every word that somebody can write, and the programs of its answers run.
+#[test]
+fn every_word() {
+    let texts = edge_lang::words::word_docs().map(|w| (format!("words.md {}", w.words[0]), w.doc.to_owned()));
+    assert!(judge_all(texts) > 30 || std::env::var_os("CASE").is_some());
+    let (library, _) = stdlib::library(&mut Sources::default(), &[]);
+    let known = edge_lang::syntax::token::keywords();
+    let all = [known.statements, known.operators, known.constants, known.clauses, known.methods].concat();
+    let policies = ["at", "prefer", "timeout", "unreachable", "tenant", "parallel", "overlap", "identity"];
+    let others = ["copy", "sites", "here", "ensure", "reboot", "skip", "present", "Secret", "&&", "order  by"];
+    for word in all.iter().map(|w| &**w).chain(policies).chain(others) {
+        let said = edge::cli::documentation(&library, Some(word)).unwrap_or_else(|e| panic!("{e}"));
+        assert!(said.trim().lines().count() > 1 || said.len() > 30, "{word}: {said}");
+    }
+    let near = edge::cli::documentation(&library, Some("atomc")).expect_err("no word");
+    assert!(near.contains("is `atomic` meant?"), "{near}");
+}
+
 /// The table of what the library describes is that of the library.
 #[test]
 fn described() {

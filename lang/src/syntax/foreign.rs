@@ -209,7 +209,7 @@ pub(crate) fn function(text: &str) -> Option<&'static str> {
 }
 
 /// The service that a project of OpenStack is known for.
-pub(crate) fn service(text: &str) -> Option<&'static str> {
+pub fn service(text: &str) -> Option<&'static str> {
     Some(match text {
         "nova" | "Nova" => "compute",
         "glance" | "Glance" => "image",
@@ -226,7 +226,7 @@ pub(crate) fn service(text: &str) -> Option<&'static str> {
 }
 
 /// The resource that is called so elsewhere, or in short.
-pub(crate) fn resource(text: &str) -> Option<&'static str> {
+pub fn resource(text: &str) -> Option<&'static str> {
     Some(match text {
         "instance" | "instances" | "vm" | "vms" | "VM" | "machine" | "virtual_machine" => "server",
         "tenant" | "tenants" => "project",

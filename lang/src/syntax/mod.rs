@@ -10,7 +10,7 @@ pub mod lexer;
 pub mod show;
 pub mod token;
 
-pub(crate) mod foreign;
+pub mod foreign;
 mod format;
 mod parse;
 

@@ -88,6 +88,16 @@ impl Cx<'_> {
     fn documentation(&self, declaration: Span) -> String {
         crate::syntax::documentation(self.text.source, self.text.comments, declaration).unwrap_or_default()
     }
+
+    /// Of one in a list: what stands above a line documents what begins the line.
+    fn documentation_of_line(&self, declaration: Span) -> String {
+        let before = &self.text.source[..declaration.start as usize];
+        let line = before.rfind('\n').map_or(0, |n| n + 1);
+        match before[line..].trim().is_empty() {
+            true => self.documentation(declaration),
+            false => String::new(),
+        }
+    }
 }
 
 /// Adds to the diagnostic that was just reported.

@@ -69,7 +69,7 @@ pub fn field(cx: &mut Cx<'_>, written: &ast::Field) -> Field {
         until: None,
         once: false,
         base64: false,
-        doc: cx.documentation(written.name.span),
+        doc: cx.documentation_of_line(written.name.span),
         span: written.name.span,
     };
     for part in &written.parts {
@@ -161,7 +161,7 @@ pub fn params(cx: &mut Cx<'_>, names: &mut Names, written: &[ast::Param]) -> Vec
             until: None,
             needs: None,
             secret: false,
-            doc: cx.documentation(p.name.span),
+            doc: cx.documentation_of_line(p.name.span),
             span: p.name.span,
         };
         // A default may refer to the parameters before it.

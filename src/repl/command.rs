@@ -40,7 +40,7 @@ pub static COMMANDS: [Command; 14] = [
     command("plan", "ENTRY", Kind::Plan, "what an entry would do; nothing is changed"),
     command("outcomes", "PLACEMENT", Kind::Outcomes, "the smallest sets of sites that satisfy a placement"),
     command("scope", "[SCOPE]", Kind::Scope, "set the scope of the entries that follow; alone, clear it"),
-    command("doc", "[NAME]", Kind::Doc, "the documentation of a service, resource or operation"),
+    command("doc", "[NAME]", Kind::Doc, "the documentation of a resource, operation or word"),
     command("load", "FILE [NAME=VALUE...]", Kind::Load, "run a file as one entry, with values for its inputs"),
     command("save", "FILE", Kind::Save, "write the entries of this session to a new file"),
     command("auto", "on|off", Kind::Auto, "do what a plan shows without asking, or ask again"),
@@ -83,9 +83,9 @@ pub fn help() -> String {
     let widest = heads.iter().map(String::len).max().unwrap_or(0);
     let lines = COMMANDS.iter().zip(&heads).map(|(c, head)| format!("  {head:<widest$}  {}\n", c.does));
     let mut text: String = lines.collect();
-    text += "\nAnything else is an entry of the language. It is checked, planned and shown when it changes something, and run.\n";
-    text +=
-        "`it` is the last value. Tab completes, Alt-Enter begins a new line, Ctrl-C stops what runs, Ctrl-D leaves.\n";
+    text += "\nAnything else is an entry of the language: checked, planned, shown where it\n";
+    text += "changes something, and run. `it` is the last value. Tab completes, Alt-Enter\n";
+    text += "begins a new line, Ctrl-C stops what runs, Ctrl-D leaves.\n";
     text
 }
 

@@ -5,7 +5,7 @@ use edge_lang::library::{self, Library, Text};
 use edge_lang::span::{FileId, Sources};
 use edge_lang::syntax;
 
-/// Name and text of every file of the library.
+/// Name and text of every file of the library. A folder describes the services of the stack of its name.
 pub static TEXTS: &[(&str, &str)] = &[
     ("stdlib/openstack/identity.edge", include_str!("../stdlib/openstack/identity.edge")),
     ("stdlib/openstack/image.edge", include_str!("../stdlib/openstack/image.edge")),
@@ -23,6 +23,11 @@ pub static TEXTS: &[(&str, &str)] = &[
 pub fn library(sources: &mut Sources, described: &[FileId]) -> (Library, Vec<Diagnostic>) {
     let own = add(sources, TEXTS.iter().copied());
     compile(sources, &own, described)
+}
+
+/// The stack whose services a text of the library describes.
+pub fn stack(name: &str) -> &str {
+    name.split('/').nth(1).unwrap_or(name)
 }
 
 /// Adds the texts of a library, which for a resumed run are those with which it was started.

@@ -28,7 +28,6 @@ const MOST: usize = 1 << 20;
 pub struct Among<'a> {
     pub entry: FileId,
     pub before: &'a [Before],
-    pub library: &'a [FileId],
     pub described: &'a [FileId],
     pub frame: &'a Frame,
     pub scope: &'a Scope,
@@ -64,7 +63,7 @@ impl Kept {
 }
 
 /// As the journal has it; what belongs to it is added to `texts`.
-pub fn keep(among: &Among<'_>, texts: &mut Vec<String>) -> Result<Entered, Trouble> {
+pub fn keep(among: &Among<'_>, of_library: &[FileId], texts: &mut Vec<String>) -> Result<Entered, Trouble> {
     let numbers = |files: &[FileId]| files.iter().map(|file| file.0).collect();
     let frame: Vec<Kept> = among.frame.iter().map(Kept::of).collect();
     let frame = serde_json::to_string(&frame).map_err(|e| unwritable(&e))?;
@@ -72,7 +71,7 @@ pub fn keep(among: &Among<'_>, texts: &mut Vec<String>) -> Result<Entered, Troub
     let entered = Entered {
         entry: among.entry.0,
         before: among.before.to_vec(),
-        library: numbers(among.library),
+        library: numbers(of_library),
         described: numbers(among.described),
         frame: hash(&frame),
         scope: hash(&scope),

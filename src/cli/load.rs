@@ -5,6 +5,7 @@ use super::sessions::Opener;
 use super::{Status, draw};
 use crate::config::{self, Clouds, Environment, Problem};
 use crate::sim::{AccountSpec, Scenario, SiteSpec, Stack, World};
+use crate::stdlib;
 use edge_lang::check::{Checked, Imports, check, codes, imports_of};
 use edge_lang::diagnostic::Diagnostic;
 use edge_lang::inventory::{Inventory, Site};
@@ -66,6 +67,8 @@ pub struct Loaded {
     pub places: Places,
     /// Which import leads to which file.
     pub imports: Vec<(u32, String, u32)>,
+    /// The texts of the library that came with edge, behind all others.
+    pub of_library: Vec<FileId>,
 }
 
 /// The sites of a command: what is known of them, and how they are reached.
@@ -247,17 +250,28 @@ impl Workplace {
         files.take_in(&mut sources, file, &text.base, &parsed.program);
         let mut described = files.read_files();
         described.push(file);
-        let (library, of_library) = crate::stdlib::library(&mut sources, &described);
-        let mut inventory = places.sites.inventory.clone();
-        library.complete(&mut inventory);
-        let mut checked = check(&parsed.program, &files, &library, &inventory);
+        // Most users have sites of one stack, and reading the other's services would be half of the time to start. Who
+        // is told of a mistake is told by all that there is.
+        let spoken_of = |stack: &str| {
+            places.sites.inventory.iter().any(|(_, site)| &*site.stack == stack)
+                || sources.iter().any(|(_, source)| source.text.contains(stack))
+        };
+        let (needed, further): (Vec<_>, Vec<_>) =
+            stdlib::TEXTS.iter().copied().partition(|(name, _)| spoken_of(stdlib::stack(name)));
+        let mut of_library = stdlib::add(&mut sources, needed.into_iter());
+        let mut known = Known::new(&sources, &of_library, &described, &parsed.program, &files, &places);
+        if known.checked.has_errors() && !further.is_empty() {
+            of_library.extend(stdlib::add(&mut sources, further.into_iter()));
+            known = Known::new(&sources, &of_library, &described, &parsed.program, &files, &places);
+        }
+        let Known { library, found, mut checked } = known;
         let mut diagnostics = parsed.diagnostics;
         let imports = files.imports();
         diagnostics.extend(files.diagnostics);
-        diagnostics.extend(of_library);
+        diagnostics.extend(found);
         diagnostics.append(&mut checked.diagnostics);
         checked.diagnostics = diagnostics;
-        Ok(Loaded { sources, library: Arc::new(library), checked, base: text.base, places, imports })
+        Ok(Loaded { sources, library: Arc::new(library), checked, base: text.base, places, imports, of_library })
     }
 
     /// Where the journal is; for simulated sites only where that was said.
@@ -272,6 +286,30 @@ impl Workplace {
     /// Whether runs at these sites are written to disk.
     pub fn keeps_runs(&self) -> bool {
         self.sim.is_none() || self.state.is_some()
+    }
+}
+
+/// A program, checked against some texts of the library.
+struct Known {
+    library: Library,
+    found: Vec<Diagnostic>,
+    checked: Checked,
+}
+
+impl Known {
+    fn new(
+        sources: &Sources,
+        of_library: &[FileId],
+        described: &[FileId],
+        program: &ast::Block,
+        files: &Files,
+        places: &Places,
+    ) -> Known {
+        let (library, found) = stdlib::compile(sources, of_library, described);
+        let mut inventory = places.sites.inventory.clone();
+        library.complete(&mut inventory);
+        let checked = check(program, files, &library, &inventory);
+        Known { library, found, checked }
     }
 }
 
@@ -435,5 +473,28 @@ impl Imports for Files {
         // A file that imports itself is being read and has no tree yet.
         static NOTHING: ast::Block = Vec::new();
         Ok((id, self.parsed.get(&id).unwrap_or(&NOTHING)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loaded(text: &str) -> Loaded {
+        let workplace = Workplace::new(Environment::default(), None, None);
+        let text = Text { name: "p.edge".into(), base: PathBuf::new(), text: text.into() };
+        workplace.load(text).unwrap_or_else(|trouble| panic!("{trouble:?}"))
+    }
+
+    #[test]
+    fn the_library_is_that_of_the_stacks_spoken_of_and_all_of_it_where_something_is_wrong() {
+        let site = "site A = openstack(cloud: \"a\")\n";
+        let right = loaded(&format!("{site}server.list() @ A"));
+        assert!(!right.has_errors() && right.of_library.len() < stdlib::TEXTS.len());
+        let both = loaded(&format!("{site}site K = kubernetes(context: \"k\")\npod.list() @ K"));
+        assert!(!both.has_errors(), "{:?}", both.checked.diagnostics);
+        let wrong = loaded(&format!("{site}pod.list() @ A"));
+        assert_eq!(wrong.of_library.len(), stdlib::TEXTS.len());
+        assert!(wrong.checked.diagnostics.iter().any(|d| d.message.contains("resource of `kubernetes`")));
     }
 }

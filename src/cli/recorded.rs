@@ -54,6 +54,8 @@ pub struct Start<'a> {
     pub program: &'a Program,
     /// With the sites that the program declares.
     pub inventory: &'a Inventory,
+    /// The texts of the library that came with edge, which for a program are the last.
+    pub of_library: &'a [FileId],
     /// It is an entry of a prompt.
     pub among: Option<entered::Among<'a>>,
 }
@@ -68,6 +70,7 @@ impl<'a> Start<'a> {
             places: &loaded.places,
             program: &loaded.checked.program,
             inventory: &loaded.checked.inventory,
+            of_library: &loaded.of_library,
             among: None,
         }
     }
@@ -85,7 +88,7 @@ pub fn record(
 ) -> Result<(Record, Vec<String>), Trouble> {
     let all: Vec<(String, String)> =
         start.sources.iter().map(|(_, s)| (s.name.to_string(), s.text.to_string())).collect();
-    let of_library = if start.among.is_none() { stdlib::TEXTS.len() } else { 0 };
+    let of_library = if start.among.is_none() { start.of_library.len() } else { 0 };
     let (own, library) = all.split_at(all.len().saturating_sub(of_library));
     let hashed = |texts: &[(String, String)]| texts.iter().map(|(n, t)| (n.clone(), hash(t))).collect();
     let inventory = serde_json::to_string(&start.places.sites.inventory).map_err(|e| unwritable(&e))?;
@@ -100,7 +103,7 @@ pub fn record(
         }
     }
     let mut texts = Vec::new();
-    let entered = start.among.as_ref().map(|among| entered::keep(among, &mut texts)).transpose()?;
+    let entered = start.among.as_ref().map(|among| entered::keep(among, start.of_library, &mut texts)).transpose()?;
     let record = Record {
         title: start.title.into(),
         version: env!("CARGO_PKG_VERSION").into(),
@@ -183,6 +186,7 @@ pub fn recall(workplace: &Workplace, store: &Store, record: &Record, vars: &[Str
         base: record.base.clone(),
         places,
         imports: record.imports.clone(),
+        of_library: own,
     };
     if loaded.has_errors() {
         let _ = loaded.report();

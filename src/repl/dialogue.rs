@@ -56,7 +56,7 @@ pub struct Dialogue {
     /// The texts that describe services, by path or name; one that is read again replaces what it said before.
     described: Vec<(PathBuf, FileId)>,
     /// Those of the library that comes with edge.
-    library_texts: Vec<FileId>,
+    of_library: Vec<FileId>,
     /// What was said and still matters to what names mean, in order, and what it imported: for the journal.
     pub(super) earlier: Vec<Earlier>,
     imports: Vec<(u32, String, u32)>,
@@ -130,8 +130,8 @@ impl Dialogue {
         let mut sources = Sources::default();
         let mut files = Files::default();
         files.library(&mut sources, &places.sites)?;
-        let library_texts = stdlib::add(&mut sources, stdlib::TEXTS.iter().copied());
-        let (library, mut diagnostics) = stdlib::compile(&sources, &library_texts, &files.read_files());
+        let of_library = stdlib::add(&mut sources, stdlib::TEXTS.iter().copied());
+        let (library, mut diagnostics) = stdlib::compile(&sources, &of_library, &files.read_files());
         diagnostics.append(&mut files.diagnostics);
         draw::each(&sources, &diagnostics);
         let mut inventory = places.sites.inventory.clone();
@@ -154,7 +154,7 @@ impl Dialogue {
             described: files.paths().map(|(path, file)| (path.to_path_buf(), file)).collect(),
             imports: files.imports(),
             earlier: Vec::new(),
-            library_texts,
+            of_library,
             entries: 0,
             workplace,
             places,
@@ -257,7 +257,7 @@ impl Dialogue {
                 None => self.described.push((path, file)),
             }
         }
-        let (library, diagnostics) = stdlib::compile(&self.sources, &self.library_texts, &self.described_texts());
+        let (library, diagnostics) = stdlib::compile(&self.sources, &self.of_library, &self.described_texts());
         self.library = Arc::new(library);
         diagnostics
     }
@@ -286,7 +286,6 @@ impl Dialogue {
         let among = Among {
             entry: entry.file,
             before: &self.earlier,
-            library: &self.library_texts,
             described: &described,
             frame: &self.frame,
             scope: &around,
@@ -300,6 +299,7 @@ impl Dialogue {
             places: &self.places,
             program: &entry.program,
             inventory: self.inventory(),
+            of_library: &self.of_library,
             among: Some(among),
         };
         Keeping::begin(store, &start, inputs, Some(plan))

@@ -132,6 +132,16 @@ fn every_code_is_seen() {
     }
 }
 
+/// A program is checked against the texts of the stacks that it speaks of.
+#[test]
+fn a_text_describes_services_of_the_stack_of_its_folder() {
+    for (name, text) in stdlib::TEXTS {
+        let services = compiled(text).0.services;
+        assert!(!services.is_empty(), "{name}");
+        assert!(services.iter().all(|service| &*service.stack == stdlib::stack(name)), "{name}");
+    }
+}
+
 /// Descriptions with a line or a word missing are reported, never a panic; and what is left of them can be listed.
 #[test]
 fn broken_descriptions() {

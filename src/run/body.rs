@@ -54,6 +54,8 @@ pub struct Body<'a> {
     pub existed: bool,
     /// The row is of something that this operation made.
     pub made: bool,
+    /// The last answer was the row itself (`entire`): it need not be read to be known.
+    pub fresh: bool,
     /// Until when it must be ready.
     pub deadline: Instant,
     /// Until when the site may say that it is busy.
@@ -99,6 +101,7 @@ impl<'a> Body<'a> {
             begun: false,
             existed: false,
             made: false,
+            fresh: false,
             deadline: Instant::now() + time,
             busy: Instant::now() + time,
             waits: Waits::default(),
@@ -163,7 +166,7 @@ impl<'a> Body<'a> {
         }
         let ready = self.waits.ready;
         if ready.is_none() && self.waits.failed.is_none() {
-            return self.refresh().await;
+            return self.know().await;
         }
         self.poll(ready).await
     }
@@ -181,9 +184,15 @@ impl<'a> Body<'a> {
             let settled = self.poll(self.waits.ready).await;
             self.target = own;
             settled?;
+            self.fresh = false;
         }
         self.known.row = row;
-        self.refresh().await
+        self.know().await
+    }
+
+    /// The row as it is now, unless the last answer was just that.
+    async fn know(&mut self) -> Result<(), Stop> {
+        if self.fresh { Ok(()) } else { self.refresh().await }
     }
 
     fn returns_target(&self) -> bool {
@@ -345,12 +354,20 @@ impl<'a> Body<'a> {
         if makes {
             self.made = true;
         }
+        self.fresh = false;
         let same = resource.name == self.resource.name;
+        let reading = if template.entire { Reading::Whole } else { Reading::Partial };
         if let (true, Some(body)) = (same, &said.body)
             && let Some(record) = render::item(Some(template), resource, body).filter(|r| r.is_object())
-            && let Ok(row) = render::row(resource, record, &said.headers, said.version, Reading::Partial)
+            && let Ok(row) = render::row(resource, record, &said.headers, said.version, reading)
         {
-            self.known.row.extend(row.fields);
+            match template.entire && row.id.is_some() {
+                true => {
+                    self.replace(row);
+                    self.fresh = true;
+                }
+                false => self.known.row.extend(row.fields),
+            }
         }
         self.known.request_id = said.request_id;
         self.known.headers = said.headers;
@@ -468,13 +485,7 @@ impl<'a> Body<'a> {
         }
         match instance.read(resource, self.known.row.clone(), self.known.args.clone()).await {
             Ok(Some(row)) => {
-                // What the answer does not say any more is not so any more; what is told only once is kept, and the ends
-                // of a link.
-                let old = std::mem::replace(&mut self.known.row, row.fields);
-                let kept = old.into_iter().filter(|(name, _)| resource.fields.get(name).is_none_or(|f| f.once));
-                for (name, value) in kept {
-                    self.known.row.entry(name).or_insert(value);
-                }
+                self.replace(row);
                 Ok(())
             }
             Ok(None) if self.begun => {
@@ -482,6 +493,16 @@ impl<'a> Body<'a> {
             }
             Ok(None) => Ok(()),
             Err(trouble) => Err(self.stopped(trouble)),
+        }
+    }
+
+    /// What the answer does not say any more is not so any more; what is told only once is kept, and the ends of a link.
+    fn replace(&mut self, row: Row) {
+        let (_, resource) = self.target;
+        let old = std::mem::replace(&mut self.known.row, row.fields);
+        let kept = old.into_iter().filter(|(name, _)| resource.fields.get(name).is_none_or(|f| f.once));
+        for (name, value) in kept {
+            self.known.row.entry(name).or_insert(value);
         }
     }
 

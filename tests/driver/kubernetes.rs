@@ -18,7 +18,7 @@ fn kubeconfig(user: &str) -> String {
     )
 }
 
-fn open(user: &str, router: Router) -> Result<(Box<dyn Session>, Seen), Failure> {
+pub fn open(user: &str, router: Router) -> Result<(Box<dyn Session>, Seen), Failure> {
     let seen = Seen::default();
     let transport = Arc::new(Inside { router, seen: seen.clone() });
     let outside = Surroundings { transport, turns: super::turns(8), seed: 7 };
@@ -26,7 +26,7 @@ fn open(user: &str, router: Router) -> Result<(Box<dyn Session>, Seen), Failure>
     Ok((edge::drivers::open(&Connection::kubernetes("K", found), outside)?, seen))
 }
 
-fn paths(seen: &Seen) -> Vec<String> {
+pub fn paths(seen: &Seen) -> Vec<String> {
     let all = seen.lock().unwrap();
     all.iter().map(|s| s.replace("http://k.test/prefix", "").replace(" -", "")).collect()
 }

@@ -1,8 +1,9 @@
 //! Drivers through their door, a `Session`: OpenStack's against the simulated sites under virtual time (`simulated`)
 //! and against answers that no decent site gives (`odd`), those of Kubernetes and of
-//! HTTP applications (`kubernetes`, `http_application`), and what is
+//! HTTP applications (`kubernetes`, `gathering`, `http_application`), and what is
 //! below them over real sockets (`sockets`).
 
+mod gathering;
 mod http_application;
 mod kubernetes;
 mod odd;

@@ -12,7 +12,7 @@ syn match edgeCall "\<[[:alpha:]_][[:alnum:]_-]*\ze("
 syn match edgeNumber "\<[0-9][0-9_]*\%(\.[0-9][0-9_]*\)\?\%(ms\|s\|min\|h\|d\|\%([kKMGTP]i\?\)\?B\)\?\>%\?"
 
 " Words begin
-syn match edgeClause "\<\%(add\|answer\|as\|at\|auth\|base\|because\|bridge\|call\|chosen\|code\|definition\|delete\|each\|errors\|extension\|fields\|fixed\|follow\|form\|from\|get\|header\|headers\|ignore\|insist\|json\|list\|many\|needs\|none\|on\|once\|one\|op\|order\|over\|part\|query\|recreate\|rehearse\|remove\|repeatable\|resource\|send\|shape\|since\|speaks\|stream\|text\|to\|try\|undo\|unique\|unless\|until\|when\)\>"
+syn match edgeClause "\<\%(add\|answer\|as\|at\|auth\|base\|because\|bridge\|call\|chosen\|code\|definition\|delete\|each\|entire\|errors\|extension\|fields\|fixed\|follow\|form\|from\|get\|header\|headers\|ignore\|insist\|json\|list\|many\|needs\|none\|on\|once\|one\|op\|order\|over\|part\|query\|recreate\|rehearse\|remove\|repeatable\|resource\|send\|shape\|since\|speaks\|stream\|text\|to\|try\|undo\|unique\|unless\|until\|when\)\>"
 syn match edgeMethod "\<\%(DELETE\|GET\|HEAD\|PATCH\|POST\|PUT\)\>"
 syn match edgeOperator "\<\%(as\|asc\|desc\|exactly\|in\|join\|like\|limit\|of\|offers\|on\|select\|where\|with\|within\|xor\)\>"
 syn match edgeConstant "\<\%(false\|null\|true\)\>"

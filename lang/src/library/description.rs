@@ -297,6 +297,8 @@ pub struct Template {
     pub unless: Option<Expr>,
     /// Sending it twice is as good as once.
     pub repeatable: bool,
+    /// Its answer is the thing itself, whole and as it then is.
+    pub entire: bool,
     pub rehearse: Option<Expr>,
     /// `insist query { .. } over "edge*"`: with this query it is sent again where all who object are named so.
     pub insist: Option<(Expr, String)>,

@@ -145,7 +145,7 @@ macro_rules! word_set {
 word_set! {
     /// Words of service descriptions. They are keywords only there, and only where a clause can begin or go on.
     CLAUSE_WORDS is_clause_word
-    "add" "answer" "as" "at" "auth" "base" "because" "bridge" "call" "code" "definition" "delete" "errors" "fixed"
+    "add" "answer" "as" "at" "auth" "base" "because" "bridge" "call" "code" "definition" "delete" "entire" "errors" "fixed"
     "follow" "form" "from" "get" "headers" "ignore" "insist" "json" "many" "needs" "on" "once" "one" "order" "over" "part"
     "query" "recreate" "rehearse" "remove" "repeatable" "resource" "send" "shape" "since" "speaks" "stream" "text" "to" "try" "undo"
     "unique" "unless" "until" "when"
@@ -166,7 +166,7 @@ word_set! {
 word_set! {
     /// Words of clauses that have no value.
     LONE_WORDS stands_alone
-    "repeatable" "once" "unique"
+    "entire" "repeatable" "once" "unique"
 }
 
 word_set! {

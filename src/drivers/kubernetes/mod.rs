@@ -4,6 +4,7 @@
 //! names one, the site says in which version it has it and under which path, and a kind that is new is asked for anew.
 
 mod discovery;
+mod gather;
 mod plugin;
 
 use super::complaint::complaint;
@@ -23,6 +24,7 @@ use base64::Engine;
 use discovery::{Groups, segment};
 use edge_lang::library::{Listing, Pages, Request, Version};
 use futures_util::future::{BoxFuture, join_all};
+use gather::{Gathering, Read};
 use http::header::{ACCEPT, AUTHORIZATION};
 use http::{HeaderName, HeaderValue, Method};
 use kube::core::discovery::v2::ACCEPT_AGGREGATED_DISCOVERY_V2;
@@ -56,6 +58,7 @@ struct Kubernetes {
     /// Held while the site is asked: the others wait for that answer.
     groups: tokio::sync::Mutex<Option<Arc<Groups>>>,
     release: Mutex<Option<String>>,
+    gathering: Gathering,
 }
 
 enum Proof {
@@ -100,6 +103,7 @@ pub fn open(site: &str, cluster: &Cluster, outside: Surroundings) -> Result<Box<
         wire: Wire::new(outside, Secrets::new(own)),
         groups: tokio::sync::Mutex::default(),
         release: Mutex::default(),
+        gathering: Gathering::default(),
     }))
 }
 
@@ -393,6 +397,10 @@ impl Session for Kubernetes {
     fn send(&self, request: Request, body: Option<Upload>, limits: Limits) -> BoxFuture<'_, Result<Answer, Failure>> {
         Box::pin(async move {
             let deadline = deadline(limits.time);
+            let _alone = match self.together(&request, deadline).await {
+                Read::Answered(answer) => return Ok(answer),
+                Read::Alone(held) => held,
+            };
             let sent = async {
                 let call = self.call(request, body)?;
                 self.wire.exchange(&call, self, deadline).await

@@ -61,6 +61,10 @@ fn request(
                 clause::bare(cx, part);
                 template.repeatable = true;
             }
+            "entire" => {
+                clause::bare(cx, part);
+                template.entire = true;
+            }
             "rehearse" => {
                 clause::bare(cx, part);
                 match rest.next() {
@@ -119,6 +123,7 @@ pub fn plain(method: Method, path: Expr, span: Span) -> Template {
         many: None,
         unless: None,
         repeatable: false,
+        entire: false,
         rehearse: None,
         insist: None,
         each: None,

@@ -161,10 +161,11 @@ fn began(run: &Run, step: &Step, title: &str) {
     run.events.emit(Some(&step.key), EventKind::Began { title: title.to_string(), place, span: step.span });
 }
 
-/// By name, a resumed run is about what was found when it began: another thing may have that name by now.
+/// By name or by a document, a resumed run is about what was found when it began: another thing may have that name by now.
 pub(super) fn earlier_subjects(run: &Run, step: &Step) -> Option<Vec<HashMap<SiteId, Row>>> {
     let named = step.subject.as_ref().and_then(|s| step.arguments.get(s));
-    if !matches!(named, Some(Value::String(_))) {
+    let described = step.subject.is_some() && step.document.is_some();
+    if !described && !matches!(named, Some(Value::String(_))) {
         return None;
     }
     let layers: Vec<HashMap<SiteId, Row>> = run

@@ -225,7 +225,8 @@ impl Act {
                 (render::link_name(instance.resource(&step.resource)?, &row.fields), None)
             }
         };
-        let mut planned = PlannedEffect::new(self.site, Action::Delete, step.resource.to_string(), name);
+        let what = step.document.as_ref().map_or_else(|| step.resource.to_string(), |d| d.kind.to_string());
+        let mut planned = PlannedEffect::new(self.site, Action::Delete, what, name);
         if let Some(id) = id {
             planned = planned.id(id);
         }

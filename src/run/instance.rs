@@ -113,6 +113,11 @@ impl Instance {
         self.library.described_kind(&self.stack, text("api")?, text("kind")?)
     }
 
+    /// What things of its kind are called: as the resource that describes the kind, else by the kind itself.
+    pub fn kind_name(&self, row: &Fields, kind: &str) -> Name {
+        self.described(row).map_or_else(|| kind.into(), |described| described.name.clone())
+    }
+
     pub fn offered(&self) -> Option<(Version, Version)> {
         self.offered
     }

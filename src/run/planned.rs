@@ -19,7 +19,7 @@ impl Earlier {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// A document makes something there.
+    /// Something is made there.
     pub fn note_brought(&self, site: SiteId) {
         self.all().0.insert(site);
     }

@@ -6,7 +6,7 @@ use super::effect::SiteEffect;
 use super::instance::Instance;
 use super::live::{any_resource, times};
 use super::trouble::Kind;
-use super::{Run, Who, codes};
+use super::{Run, Who, codes, rehearse};
 use edge_lang::eval::{self, Failure, Handle, Step, StepKind, Table, Value, from_json, to_json};
 use edge_lang::inventory::Inventory;
 use edge_lang::library::Resource;
@@ -32,6 +32,7 @@ pub async fn subjects(run: &Arc<Run>, step: &Step) -> Result<Vec<HashMap<SiteId,
         Some(Value::Table(table)) => {
             Ok(layers(table.rows.iter().filter_map(|r| Some((r.site?, any_row_of(run, table, r))))))
         }
+        _ if step.document.is_some() => named(run, step, step.document.as_ref().map_or("", |d| &*d.name)).await,
         Some(Value::String(name)) => named(run, step, name).await,
         Some(Value::List(items)) => {
             let handles = items.iter().filter_map(|i| match i {
@@ -104,7 +105,7 @@ pub fn row_of(run: &Run, table: &Table, row: &eval::Row) -> Row {
     Row { id, fields }
 }
 
-/// A name is looked up at every site of the scope. A deletion passes over the sites where there is none.
+/// A name, or a document, is looked up at every site of the scope. A deletion passes over the sites where there is none.
 async fn named(run: &Arc<Run>, step: &Step, name: &str) -> Result<Vec<HashMap<SiteId, Row>>, Failure> {
     let sites: Vec<SiteId> = step.placement.sites().iter().collect();
     let deletes = step.kind == StepKind::Final && &*step.operation == "delete";
@@ -115,6 +116,14 @@ async fn named(run: &Arc<Run>, step: &Step, name: &str) -> Result<Vec<HashMap<Si
         }
         let instance = Instance::open(run, at, &step.service, Who::of(step), times(step).answer).await?;
         let resource = instance.resource(&step.resource)?;
+        if let (Some(document), Some(subject)) = (&step.document, &step.subject) {
+            let said = step.arguments_at(*site).get(subject).map(|v| wire(v, &run.inventory)).unwrap_or_default();
+            let identity = rehearse::identity(resource, &said)?;
+            if run.is_planned(&instance.kind_name(&identity, &document.kind), at, name) {
+                return Ok(Some(Row { id: None, fields: identity }));
+            }
+            return instance.read(resource, identity, Fields::new()).await;
+        }
         if deletes { instance.find(resource, name).await } else { instance.must_find(resource, name).await.map(Some) }
     });
     let looked = abreast(looked.collect(), abreast::of(step)).await;

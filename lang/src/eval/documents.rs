@@ -2,15 +2,16 @@
 //! at the place that the scope gives to its group.
 //!
 //! The hard idea is the order. Kinds that others need come first, one kind after the other; what is of one kind goes at
-//! once. Where a placement leaves a choice, the first document makes it for all that have the same placement.
+//! once. What removes goes the other way. Where a placement leaves a choice, the first document makes it for all that have
+//! the same placement.
 
 use super::expression::{eval, kind_words};
 use super::machine::{Env, Frame, owed, too_large, unknown};
 use super::operation::{full_policy, nothing, policy_of, send};
 use super::statement::atomic_policy;
 use super::{
-    Document, Entry, Failure, Key, MOST_ITEMS, Row, Scope, Step, Table, Unknown, Value, codes, placement, prefer,
-    scope, shape,
+    Document, Entry, Failure, Key, MOST_ITEMS, Row, Scope, Step, StepKind, Table, Unknown, Value, codes, placement,
+    prefer, scope, shape,
 };
 use crate::model::{Placement, SiteId, SiteSet};
 use crate::program::{Documents, Expr, Operation};
@@ -97,7 +98,10 @@ pub(super) async fn perform(
     }
     // Stable: what is of one kind stays in the order of the text.
     let rank = |kind: &str| documents.order.iter().position(|k| k == kind).unwrap_or(documents.order.len());
-    placed.sort_by_key(|p| rank(&p.written.kind));
+    match op.kind {
+        StepKind::Final => placed.sort_by_key(|p| std::cmp::Reverse(rank(&p.written.kind))),
+        _ => placed.sort_by_key(|p| rank(&p.written.kind)),
+    }
     if placed.iter().all(|p| p.at.sites().is_empty()) {
         return Ok(nothing(op, ty));
     }
@@ -156,6 +160,7 @@ impl Work<'_, '_> {
         }
         match unsure {
             Some(what) => Ok(Value::Unknown(what)),
+            None if *self.ty == Type::Nothing => Ok(Value::Null),
             None => Ok(Value::Table(Arc::new(gathered))),
         }
     }
@@ -190,7 +195,8 @@ impl Work<'_, '_> {
             kind: self.op.kind,
             arguments,
             per_site: per_site.into_iter().map(|(site, value)| (site, own(value))).collect(),
-            subject: None,
+            // What cannot be undone is about what is there.
+            subject: (self.op.kind == StepKind::Final).then(|| self.documents.param.clone()),
             document: Some(Document { param: self.documents.param.clone(), kind: written.kind, name: written.name }),
             placement: at,
             dependencies,

@@ -107,14 +107,14 @@ fn no_more(planned: &Action, done: &Action) -> bool {
 }
 
 /// Where nobody has looked, the operation was shown by its name, whether it makes something there or changes it; of `ensure`
-/// it was said so.
+/// it was said so. Where what it is about is not there yet, or not known, it is shown by its name too, whatever it changes.
 fn promised(step: &PlannedStep, planned: &PlannedEffect, done: &Action) -> bool {
-    let shown = match planned.action {
-        Action::Act { last: false, .. } => matches!(done, Action::Create | Action::Change { .. }),
-        Action::Create => step.kind == StepKind::Ensure && matches!(done, Action::Change { .. }),
+    match (&planned.action, done) {
+        (Action::Act { last: false, .. }, Action::Change { .. }) => true,
+        (Action::Act { last: false, .. }, Action::Create) => planned.fallback,
+        (Action::Create, Action::Change { .. }) => step.kind == StepKind::Ensure && planned.fallback,
         _ => false,
-    };
-    shown && planned.fallback
+    }
 }
 
 /// Every change was shown, to the same value; from what does not matter, as the site may have changed meanwhile.

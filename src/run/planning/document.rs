@@ -60,8 +60,12 @@ impl Planning {
             |action| PlannedEffect::new(spot.atom, action, document.kind.to_string(), Some(document.name.to_string()));
         let said = args.get(&document.param).cloned().unwrap_or_default();
         let identity = rehearse::identity(resource, &said)?;
-        // By its own name it is one of its kind, where the library describes that.
-        let of_kind = instance.described(&identity).map(|described| described.name.clone());
+        let of_kind = instance.kind_name(&identity, &document.kind);
+        // What is planned is known by its name alone: of another namespace than the step's nothing is.
+        let namespace = identity.get("namespace").and_then(serde_json::Value::as_str);
+        let own = namespace.is_none() || namespace == spot.step.policy.tenant.as_deref();
+        let made = own && self.run.is_planned(&of_kind, spot.at, &document.name);
+        let gone = own && self.run.is_planned_gone(&of_kind, spot.at, &document.name);
         let marker = effect::document::marker(&document.kind, &document.name, &said);
         let mut known =
             Known { args, row: identity.clone(), marker: Some(render::marker_text(&marker)), ..instance.known() };
@@ -70,18 +74,25 @@ impl Planning {
         let brought = self.earlier.brings(spot.at);
         let (mut copies, mut later) = (Vec::new(), SiteSet::new());
         let action = match instance.read(resource, identity, Fields::new()).await {
-            Err(trouble) if trouble.kind == Kind::Refused && brought => Action::Create,
+            Err(trouble) if trouble.kind == Kind::Refused && brought => match made {
+                true => Action::Act { operation: op.name.to_string(), last: op.is_final() },
+                false => Action::Create,
+            },
             Err(trouble) => return Err(trouble),
             Ok(now) => {
                 (copies, later) = self.referred(spot, instance, resource, op, &known).await?;
                 let unknown = spot.step.arguments_at(spot.atom).get(&document.param).and_then(unsettled);
+                let now = now.filter(|_| !gone);
                 let tried = match unknown {
-                    // What is not known yet cannot be tried.
+                    // What is not known yet cannot be tried, nor what is not there yet.
                     Some(_) => Tried::Untried,
+                    None if made && now.is_none() => Tried::Untried,
                     None => rehearse::attempt(instance, resource, op, known, now.as_ref().map(|r| &r.fields)).await?,
                 };
                 match (now.is_some(), tried) {
                     (_, Tried::Lacking(trouble)) if !brought => return Err(trouble),
+                    // An earlier step makes it: what this changes of it is not known before.
+                    (false, _) if made => Action::Act { operation: op.name.to_string(), last: op.is_final() },
                     (false, _) | (true, Tried::Lacking(_)) => Action::Create,
                     (true, Tried::Would(fields)) if fields.is_empty() => Action::AlreadyThere,
                     (true, Tried::Would(fields)) => Action::Change { fields },
@@ -91,7 +102,7 @@ impl Planning {
         };
         if action == Action::Create {
             self.earlier.note_brought(spot.at);
-            if let Some(of_kind) = of_kind {
+            if own {
                 self.run.plan_name(&of_kind, spot.at, &document.name, Fields::new());
             }
         }

@@ -166,6 +166,7 @@ impl Planning {
             if let Some(name) = &effect.name {
                 run.plan_name(&step.resource, at, name, Fields::new());
             }
+            self.earlier.note_brought(at);
         }
         for effect in effects.iter().filter(|e| e.action.changes()) {
             let at = run.inventory.instance(effect.site, &step.service).unwrap_or(effect.site);
@@ -285,8 +286,9 @@ impl Planning {
         let instance = Instance::open(run, at, &step.service, Who::of(step), time).await?;
         let resource = instance.resource(&step.resource)?;
         instance.require(resource).await?;
+        let called = step.document.as_ref().map_or_else(|| step.resource.to_string(), |d| d.kind.to_string());
         let named = |action, name: Option<&str>, id: Option<&str>| {
-            let effect = PlannedEffect::new(atom, action, step.resource.to_string(), name.map(str::to_string));
+            let effect = PlannedEffect::new(atom, action, called.clone(), name.map(str::to_string));
             let effect = as_whom(step, effect, &instance);
             match id {
                 Some(id) => effect.id(id),
@@ -305,8 +307,9 @@ impl Planning {
                 .collect());
         }
         if step.kind == StepKind::Final && &*step.operation == "delete" {
-            if let Some(name) = subject.and_then(row_name) {
-                run.plan_gone(&step.resource, at, &name);
+            if let Some((row, name)) = subject.and_then(|row| Some((row, row_name(row)?))) {
+                let of_kind = step.document.as_ref().map(|d| instance.kind_name(&row.fields, &d.kind));
+                run.plan_gone(of_kind.as_ref().unwrap_or(&step.resource), at, &name);
             }
             return Ok(match subject {
                 Some(row) => vec![named(Action::Delete, row_name(row).as_deref(), row.id.as_deref())],
@@ -374,7 +377,8 @@ impl Planning {
                     ..instance.known()
                 };
                 let changed = row.id.as_ref().is_some_and(|id| self.earlier.changes(&step.resource, at, id));
-                let holds = |already| !changed && render::holds(already, &known).unwrap_or(false);
+                // Of what is still to be made too little is known.
+                let holds = |already| row.id.is_some() && !changed && render::holds(already, &known).unwrap_or(false);
                 let already = op.already.as_ref().is_some_and(holds);
                 let action = match already {
                     true => Action::Nothing { why: "it is so already".into() },

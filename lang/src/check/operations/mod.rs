@@ -95,6 +95,10 @@ impl Checker<'_> {
         let title = format!("{}.{}", of.name, op.name);
         let usage = self.usage;
         let given = self.arguments(&title, &op.params, args, operation.span, span);
+        if self.is_another(of, op, &given) {
+            self.tails_alone(tails);
+            return poison(span);
+        }
         let tails = self.tails(tails);
         self.use_of(of, op, given, tails, usage, span)
     }
@@ -141,6 +145,21 @@ impl Checker<'_> {
         }
     }
 
+    /// Where documents or the resource itself may stand, no other resource may.
+    fn is_another(&mut self, of: &Resource, op: &Operation, given: &Given) -> bool {
+        let Some((param, typed)) = op.documents.as_ref().and_then(|p| Some((p, given.args.get(p)?))) else {
+            return false;
+        };
+        let (Type::Handle(other) | Type::Replicated(other)) = typed.ty().present() else { return false };
+        if *other == of.name {
+            return false;
+        }
+        let message = format!("`{param}` of `{}.{}` is to be documents, but this is `{other}`", of.name, op.name);
+        let d = Diagnostic::new(&codes::WRONG_ARGUMENT, typed.span(), message);
+        self.report(d.help(format!("`{other}.{}(...)` is of a {other}", op.name)));
+        true
+    }
+
     /// A use of an operation whose parts are checked: where it goes, whether it may, what it gives.
     fn use_of(&mut self, of: &Resource, op: &Operation, given: Given, tails: Tails, usage: Usage, span: Span) -> Typed {
         let kind = match op.kind {
@@ -149,7 +168,10 @@ impl Checker<'_> {
             OperationKind::Ensure => StepKind::Ensure,
             OperationKind::Final => StepKind::Final,
         };
-        let subject = op.subject.as_ref().and_then(|name| given.args.get(name).map(|typed| (name, typed)));
+        let itself = |typed: &Typed| matches!(typed.ty().present(), Type::Handle(_) | Type::Replicated(_));
+        let documents = op.documents.as_ref().filter(|p| given.args.get(*p).is_none_or(|typed| !itself(typed)));
+        let subject = op.subject.as_ref().filter(|_| documents.is_none());
+        let subject = subject.and_then(|name| given.args.get(name).map(|typed| (name, typed)));
         let subject =
             subject.filter(|(_, t)| matches!(t.ty().present(), Type::Handle(_) | Type::Replicated(_) | Type::Any));
         let by_handle = subject.is_some_and(|(_, t)| !matches!(t.ty(), Type::Any));
@@ -166,7 +188,7 @@ impl Checker<'_> {
             lookups: dependencies.iter().filter(|d| d.by_name).map(|d| d.lookup.clone()).collect(),
             unreachable: tails.policy.unreachable,
             call: None,
-            instead: self.services_of_documents(of, op),
+            instead: documents.map_or(Vec::new(), |_| self.services_of_documents(of)),
         };
         let scope = match &tails.scope {
             Some((_, known)) => self.scope.merge(known),
@@ -176,7 +198,7 @@ impl Checker<'_> {
             let mut used: HashSet<Name> = HashSet::from([target.service.clone()]);
             used.extend(dependencies.iter().map(|d| d.lookup.service.clone()));
             used.extend(target.instead.iter().cloned());
-            used.extend(self.referred(of, op));
+            used.extend(self.referred(of, op, documents));
             used.extend(op.params.iter().filter(|p| given.args.contains_key(&p.name)).filter_map(|p| p.needs.clone()));
             self.unused_entries(&tails.written, &used, &format!("`{}`", target.title()));
         }
@@ -241,7 +263,7 @@ impl Checker<'_> {
         }
         let single = match (&place, by_handle) {
             (_, true) => !matches!(subject.map(|(_, t)| t.ty()), Some(Type::Replicated(_))),
-            _ if op.documents.is_some() => false,
+            _ if documents.is_some() => false,
             (Some(place), false) => place.single,
             // In a scope that is not known here: as its value is used; the evaluator asks the placement.
             (None, false) => usage != Usage::Dropped,
@@ -267,11 +289,11 @@ impl Checker<'_> {
             per_site,
             single,
             since,
-            documents: op.documents.as_ref().map(|param| Arc::new(self.documents(of, param))),
+            documents: documents.map(|param| Arc::new(self.documents(of, param))),
             dependencies: dependencies
                 .into_iter()
                 .map(|d| (d.param, d.lookup.service))
-                .chain(self.referred(of, op).into_iter().map(|service| (name("refers to"), service)))
+                .chain(self.referred(of, op, documents).into_iter().map(|service| (name("refers to"), service)))
                 .collect(),
             span,
         };
@@ -300,11 +322,8 @@ impl Checker<'_> {
     }
 
     /// The services that may say where a document goes, beside the operation's own.
-    fn services_of_documents(&self, of: &Resource, op: &Operation) -> Vec<Name> {
-        match op.documents {
-            Some(_) => self.documents(of, &of.name).services.into_iter().map(|(_, service)| service).collect(),
-            None => Vec::new(),
-        }
+    fn services_of_documents(&self, of: &Resource) -> Vec<Name> {
+        self.documents(of, &of.name).services.into_iter().map(|(_, service)| service).collect()
     }
 
     fn documents(&self, of: &Resource, param: &Name) -> program::Documents {
@@ -327,9 +346,10 @@ impl Checker<'_> {
     }
 
     /// The services of what an operation's request may refer to by name, so that it has to come along.
-    fn referred(&self, of: &Resource, op: &Operation) -> Vec<Name> {
+    fn referred(&self, of: &Resource, op: &Operation, documents: Option<&Name>) -> Vec<Name> {
         let all = self.library.services.iter().filter(|s| s.stack == of.stack).flat_map(|s| s.resources.values());
-        let referring: Vec<&Resource> = match &op.documents {
+        let referring: Vec<&Resource> = match documents {
+            Some(_) if op.kind == OperationKind::Final => Vec::new(),
             Some(_) => all.collect(),
             None if &*op.name == "create" || &*op.name == "ensure" => vec![of],
             None => Vec::new(),
@@ -404,9 +424,9 @@ impl Checker<'_> {
     pub(super) fn resource_of_operation(&self, operation: &str) -> Option<Name> {
         let mut found: Option<&Resource> = None;
         for resource in self.library.services.iter().flat_map(|s| s.resources.values()) {
-            if resource.ops.contains_key(operation)
-                && !matches!(operation, "create" | "delete" | "list" | "show" | "ensure")
-            {
+            let own = resource.ops.contains_key(operation)
+                && !matches!(operation, "create" | "delete" | "list" | "show" | "ensure");
+            if own || resource.operation(operation).is_some_and(|op| op.documents.is_some()) {
                 match found {
                     Some(other) if other.name != resource.name => return None,
                     _ => found = Some(resource),

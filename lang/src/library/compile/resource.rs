@@ -533,7 +533,19 @@ fn operations(cx: &Cx<'_>, r: &Resource) -> IndexMap<Name, Operation> {
     }
     if !r.delete.is_empty() {
         let doc = format!("Delete the {}. Where it is absent this is done.", r.name);
-        add(implicit("delete", OperationKind::Final, itself, subject, Type::Nothing, doc));
+        // What may be of any kind may also be written out, as for the operations that make it.
+        let documents = (r.kind == Some(Kind::Any)).then(|| r.name.clone());
+        let (itself, doc) = match &documents {
+            None => (itself, doc),
+            Some(name) => {
+                let doc = format!(
+                    "{doc} It is one that was read, or documents: a file, a text, a record. Kinds go in the reverse order."
+                );
+                (vec![param(name, Type::Any, r.span)], doc)
+            }
+        };
+        let delete = implicit("delete", OperationKind::Final, itself, subject, Type::Nothing, doc);
+        add(Operation { documents, ..delete });
     }
     all
 }

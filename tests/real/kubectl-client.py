@@ -487,6 +487,26 @@ def ended(k, folder):
     k("delete", "namespace", "kube-system", fails="forbidden")
 
 
+def edges(k, folder):
+    """What `edge` has applied is what the file says, to kubectl too; and deleting the file leaves nothing of it."""
+    shutil.copy(ROOT / "tests" / "real" / "kinds.yaml", folder)
+    (folder / "edge.yaml").write_text(f"sites:\n  Here: {{context: {k.context}}}\n")
+    environment = {**k.environment, "EDGE_STATE": str(folder / "state")}
+
+    def edge(*words):
+        done = subprocess.run([program(), "run", "--yes", *words], env=environment, cwd=folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        check(done.returncode == 0, f"{k.context}: edge {' '.join(words)}: {done.stdout}")
+
+    edge("-e", 'apply(file("kinds.yaml")) @ Here')
+    k("get", "-f", "kinds.yaml", "-o", "name", has=["deployment.apps/web", "widget.example.org/one", "cronjob.batch/nightly"])
+    k("diff", "-f", "kinds.yaml", lacks="+")
+    k("diff", "--server-side", "--force-conflicts", "-f", "kinds.yaml", lacks="+")
+    edge("--destroys", "100", "-e", 'delete(file("kinds.yaml")) @ Here')
+    k("get", "crd,ns,deployments,secrets,pv,pvc,storageclasses,priorityclasses", "-o", "name",
+      lacks=["widgets", "stall", "web", "disk-1", "slow", "edge-high"])
+
+
 def old(k, folder):
     """A site as it was before aggregated discovery, OpenAPI v3 and validation by the server."""
     k("version", has="Server Version: v1.20")
@@ -527,6 +547,7 @@ def main():
             other = Client(tool, folder, "K2")
             other("get", "namespaces", lacks="shop")
             other("get", "all", "-n", "default", has="service/kubernetes", lacks="web")
+            edges(other, folder)
             old(Client(tool, folder, "Old"), folder)
         finally:
             sites.send_signal(signal.SIGINT)

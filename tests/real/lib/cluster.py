@@ -8,8 +8,9 @@ program under test; and two that stand beside it.
 
 The controllers of a site make pods, but no machine runs them. `kubelet` is
 what a scheduler and one machine do to the API: a node `worker`, pods that are
-placed on it unless it is cordoned and become ready, pods that are gone once
-they are to go. A pod of the image `never` does not become ready.
+placed on it unless it is cordoned and become ready, or succeed where a job made
+them, pods that are gone once they are to go. A pod of the image `never` does not
+become ready.
 
 The proxy speaks plain HTTP and is the administrator at the site. It does harm
 to the first request that fits (PATH is a regular expression): `lose` carries
@@ -109,10 +110,10 @@ def node(api):
 def serve_pod(api, pod, cordoned):
     meta, spec = pod["metadata"], pod["spec"]
     path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
+    owners = [o["kind"] for o in meta.get("ownerReferences", [])]
     if meta.get("deletionTimestamp"):
         api.call("DELETE", path, {"gracePeriodSeconds": 0})
     elif not spec.get("nodeName"):
-        owners = [o["kind"] for o in meta.get("ownerReferences", [])]
         if not cordoned or "DaemonSet" in owners:
             api.call("POST", f"{path}/binding", {
                 "apiVersion": "v1", "kind": "Binding",
@@ -122,7 +123,7 @@ def serve_pod(api, pod, cordoned):
     elif pod["status"].get("phase") == "Pending" and spec["containers"][0]["image"] != "never":
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         api.call("PATCH", f"{path}/status", {"status": {
-            "phase": "Running", "podIP": "10.0.0.1", "startTime": now,
+            "phase": "Succeeded" if "Job" in owners else "Running", "podIP": "10.0.0.1", "startTime": now,
             "conditions": [{"type": "Ready", "status": "True",
                             "lastTransitionTime": now}]}},
                  "application/merge-patch+json")

@@ -13,6 +13,7 @@ mod names;
 mod openstack;
 mod planning;
 mod process;
+mod relay;
 mod start;
 
 const PARTS: &[(&str, fn())] = &[

@@ -135,7 +135,8 @@ fn compared(context: &str) -> Result<(), String> {
 fn times(at: &Cluster<'_>, folder: &Folder, file: &Path) -> Result<Times, String> {
     let mut best = Times { kubectl: [Duration::MAX; 2], edge: [Duration::MAX; 2], memory: 0.0 };
     for round in 0..ROUNDS {
-        let names = ["kubectl", "edge"].map(|who| format!("edge-bench-{}-{}-{round}-{who}", std::process::id(), at.place));
+        let names =
+            ["kubectl", "edge"].map(|who| format!("edge-bench-{}-{}-{round}-{who}", std::process::id(), at.place));
         let _cleaning = Cleaning(at, &names);
         for name in &names {
             timed(at.kubectl().args(["create", "namespace", name]))?;

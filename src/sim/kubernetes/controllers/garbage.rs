@@ -48,7 +48,11 @@ pub fn collect(state: &mut State, key: &Key, now: OffsetDateTime) -> bool {
     state.store.get(key).is_none()
         || !matches!(
             &*key.resource,
-            "pods" | "namespaces" | "persistentvolumeclaims" | "customresourcedefinitions.apiextensions.k8s.io"
+            "pods"
+                | "namespaces"
+                | "persistentvolumeclaims"
+                | "persistentvolumes"
+                | "customresourcedefinitions.apiextensions.k8s.io"
         )
 }
 

@@ -176,6 +176,7 @@ fn step(state: &mut State, key: &Key, now: OffsetDateTime) {
         "services" => network::service(state, key, now),
         "ingresses.networking.k8s.io" => network::ingress(state, key, now),
         "persistentvolumeclaims" => volumes::step(state, key, now),
+        "persistentvolumes" => volumes::unused(state, key, now),
         "poddisruptionbudgets.policy" => budgets::step(state, key, now),
         "namespaces" => namespaces::step(state, key, now),
         "nodes" => nodes::step(state, key, now),

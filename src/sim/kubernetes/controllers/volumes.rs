@@ -1,4 +1,4 @@
-//! Claims: each is bound to a volume that is made for it, and stays while a pod uses it.
+//! Claims: each is bound to a volume that is made for it, and stays while a pod uses it; a volume stays while a claim does.
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -71,6 +71,15 @@ pub fn step(state: &mut State, key: &Key, now: OffsetDateTime) {
         "capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]},
     });
     write_status(state, "persistentvolumeclaims", &bound, status, super::MANAGER, now);
+}
+
+/// A volume that was deleted goes once it is bound to nothing.
+pub fn unused(state: &mut State, key: &Key, now: OffsetDateTime) {
+    let Some(volume) = state.store.get(key).cloned() else { return };
+    let protected = finalizers(&volume).any(|own| own == VOLUME);
+    if is_deleted(&volume) && protected && volume["status"]["phase"] != "Bound" {
+        garbage::finish(state, key, &volume, VOLUME, now);
+    }
 }
 
 /// What was made for a claim goes with it, unless its class says otherwise.

@@ -122,9 +122,13 @@ fn services(library: &Library) -> String {
 }
 
 fn service(service: &Service) -> String {
-    let mut out = format!("service {} of {} sites\n\n{}\n\n", service.name, service.stack, service.doc);
+    let mut out = format!("service {} of {} sites\n\n", service.name, service.stack);
+    if !service.doc.is_empty() {
+        out += &format!("{}\n\n", service.doc);
+    }
     for resource in service.resources.values() {
-        out += &format!("  {:<24} {}\n", resource.name, first_line(&resource.doc));
+        out += format!("  {:<24} {}", resource.name, first_line(&resource.doc)).trim_end();
+        out.push('\n');
     }
     out
 }

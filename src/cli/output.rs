@@ -4,7 +4,10 @@ use super::arguments::Output;
 use comfy_table::{ContentArrangement, Table as Grid, presets};
 use edge_lang::eval::{self, Table, Value};
 use edge_lang::inventory::Inventory;
+use edge_lang::model::{SiteSet, names};
+use indexmap::IndexMap;
 use serde_json::{Map, Value as Json, json};
+use std::collections::HashMap;
 
 /// Prints the value of a statement.
 pub fn print(value: &Value, inventory: &Inventory, output: Output) {
@@ -83,22 +86,53 @@ fn grid(table: &Table, inventory: &Inventory) -> String {
             head.insert(0, "SITE".into());
         }
         grid.set_header(head);
+        let of_site = if sited { Some(0) } else { shown.iter().position(|c| &*table.columns[*c] == "site") };
+        let mut rows: Vec<Vec<String>> = Vec::with_capacity(cells.len());
         for (row, cells) in table.rows.iter().zip(&cells) {
             let mut cells: Vec<String> = shown.iter().map(|c| short(row.values.get(*c), &cells[*c], most)).collect();
             if sited {
                 cells.insert(0, name(row));
             }
-            grid.add_row(cells);
+            rows.push(cells);
         }
+        if let Some(at) = of_site.filter(|_| rows.len() > MOST_ROWS) {
+            rows = gathered(rows, at);
+        }
+        grid.add_rows(rows);
         lines += &trimmed(&grid);
         if left > 0 {
             lines += &format!("\n({left} more columns: `select` them, or ask for -o json)");
         }
     }
+    let mut unknown: IndexMap<&str, SiteSet> = IndexMap::new();
     for (site, why) in &table.unknown {
-        lines += &format!("\n{}: unknown: {why}", inventory.name(*site));
+        unknown.entry(why).or_default().insert(*site);
+    }
+    for (why, sites) in unknown {
+        lines += &format!("\n{}: unknown: {why}", eval::sites_text(&sites, inventory));
     }
     lines
+}
+
+/// Rows that are shown one by one, also where many sites say the same.
+const MOST_ROWS: usize = 20;
+
+/// Rows that differ in their site only as one, where the first of them stands, their sites folded. Where a site has several
+/// of them, so has the result.
+fn gathered(rows: Vec<Vec<String>>, site: usize) -> Vec<Vec<String>> {
+    let mut before: HashMap<Vec<String>, usize> = HashMap::new();
+    let mut groups: IndexMap<(Vec<String>, usize), Vec<String>> = IndexMap::new();
+    for mut row in rows {
+        let nth = before.entry(row.clone()).or_default();
+        let of = std::mem::take(&mut row[site]);
+        groups.entry((row, *nth)).or_default().push(of);
+        *nth += 1;
+    }
+    let one = |((mut row, _), mut sites): ((Vec<String>, usize), Vec<String>)| {
+        row[site] = if sites.len() == 1 { sites.swap_remove(0) } else { names::fold(&sites) };
+        row
+    };
+    groups.into_iter().map(one).collect()
 }
 
 /// Columns of whole resources that a person looks at first: those that some row has, and not too many of them.
@@ -226,4 +260,25 @@ fn line(cells: impl Iterator<Item = Json>) -> String {
         .map(|s| if s.contains([',', '"', '\n', '\r']) { format!("\"{}\"", s.replace('"', "\"\"")) } else { s })
         .collect();
     cells.join(",") + "\r\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gathered;
+
+    #[test]
+    fn equal_rows_of_many_sites_are_one() {
+        let row = |site: &str, name: &str| vec![site.to_string(), name.to_string()];
+        let rows = vec![
+            row("a-1", "tiny"),
+            row("a-1", "small"),
+            row("a-2", "tiny"),
+            row("a-3", "tiny"),
+            row("a-2", "small"),
+            row("a-1", "tiny"),
+            row("b", "odd"),
+        ];
+        let shown = [("a-[1-3]", "tiny"), ("a-[1-2]", "small"), ("a-1", "tiny"), ("b", "odd")];
+        assert_eq!(gathered(rows, 0), shown.map(|(site, name)| row(site, name)), "a site has two of `tiny`");
+    }
 }

@@ -1,9 +1,14 @@
 //! Why a statement failed, or could not be finished: the one error of evaluation, of the executor and of `try`.
 
+use super::display::sites_text;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::inventory::Inventory;
 use crate::model::{SiteId, SiteSet};
 use crate::span::Span;
+use indexmap::IndexMap;
+
+/// Sites of which is said one by one what happened there.
+const MOST_ALONE: usize = 8;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
@@ -80,8 +85,8 @@ impl Failure {
     /// It and its companions, as what is drawn under the source text; what happened at the sites is a note each.
     pub fn diagnostics(&self, inventory: &Inventory) -> Vec<Diagnostic> {
         let mut diagnostic = Diagnostic::new(self.code, self.span, self.message.clone());
-        for (site, text) in &self.sites {
-            diagnostic = diagnostic.note(format!("{}: {text}", inventory.name(*site)));
+        for (sites, text) in self.gathered() {
+            diagnostic = diagnostic.note(format!("{}: {text}", sites_text(&sites, inventory)));
         }
         for help in &self.help {
             diagnostic = diagnostic.help(help.clone());
@@ -89,5 +94,17 @@ impl Failure {
         let mut all = vec![diagnostic];
         all.extend(self.also.iter().flat_map(|f| f.diagnostics(inventory)));
         all
+    }
+
+    /// What happened at each site; of many, those at which the same did are one.
+    fn gathered(&self) -> Vec<(SiteSet, &str)> {
+        if self.sites.len() <= MOST_ALONE {
+            return self.sites.iter().map(|(site, text)| (SiteSet::of(*site), &**text)).collect();
+        }
+        let mut groups: IndexMap<&str, SiteSet> = IndexMap::new();
+        for (site, text) in &self.sites {
+            groups.entry(text).or_default().insert(*site);
+        }
+        groups.into_iter().map(|(text, sites)| (sites, text)).collect()
     }
 }

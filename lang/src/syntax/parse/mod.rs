@@ -51,7 +51,7 @@ pub(super) fn parse_lexed(file: FileId, source: &str, lexed: Lexed) -> Parsed {
     }
     // Where the text ends, comments and supplied brackets aside.
     let end = lexed.tokens.iter().rev().find(|t| t.span.start < t.span.end).map_or(0, |t| t.span.end);
-    let noted = merge(lexed.diagnostics, b.noted);
+    let noted = merge(source, lexed.diagnostics, b.noted);
     let at_end = |n: &Noted| n.by_grammar && n.diagnostic.span.start >= end;
     let unclosed = |n: &Noted| [&codes::UNCLOSED, &codes::UNCLOSED_TEXT].contains(&n.diagnostic.code);
     let open = lexed.open_at_end || noted.iter().any(at_end);
@@ -77,7 +77,7 @@ fn statements(tokens: &[Token]) -> impl Iterator<Item = &[Token]> {
 
 /// All complaints in the order of the text, one per place. The grammar's complaint about a token that the lexer
 /// already explained says nothing new.
-fn merge(lexical: Vec<Diagnostic>, by_parser: Vec<Noted>) -> Vec<Noted> {
+fn merge(source: &str, lexical: Vec<Diagnostic>, by_parser: Vec<Noted>) -> Vec<Noted> {
     // Where the lexer complained, as intervals in order that do not touch.
     let mut places: Vec<(u32, u32)> = lexical.iter().map(|d| (d.span.start, d.span.end)).collect();
     places.sort_unstable();
@@ -91,7 +91,13 @@ fn merge(lexical: Vec<Diagnostic>, by_parser: Vec<Noted>) -> Vec<Noted> {
     let explained = |n: &Noted| {
         let start = n.diagnostic.span.start;
         let after = places.partition_point(|place| place.0 <= start);
-        n.by_grammar && after > 0 && start <= places[after - 1].1
+        // `x = )`: what is missing before a stray bracket stands in its place.
+        let ahead = places.get(after).is_some_and(|next| {
+            let between = source.get(start as usize..next.0 as usize);
+            n.diagnostic.span.start == n.diagnostic.span.end
+                && between.is_some_and(|text| text.trim().is_empty() && !text.contains('\n'))
+        });
+        n.by_grammar && (ahead || after > 0 && start <= places[after - 1].1)
     };
     let lexical = lexical.into_iter().map(|diagnostic| Noted { diagnostic, by_grammar: false });
     let mut noted: Vec<Noted> = lexical.chain(by_parser.into_iter().filter(|n| !explained(n))).collect();

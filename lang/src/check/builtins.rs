@@ -234,6 +234,8 @@ impl Checker<'_> {
                         let d = did_you_mean(d, &named.text, function.params.iter().map(|(p, _)| *p));
                         self.report(d);
                         self.part(value, None);
+                        // It may be the one that is missing.
+                        broken = true;
                         continue;
                     }
                 },

@@ -115,7 +115,8 @@ impl Checker<'_> {
                         .help(format!("the one of a site: `.at(Zone1).{field}`"))
                         .help(format!("of all: `for x in ... {{ x.{field} }}`, or `select {field}`"))
                 } else {
-                    did_you_mean(missing(), field, TABLE_FIELDS.iter().copied())
+                    let of_one = columns.keys().map(|c| &**c).chain(["id"]);
+                    did_you_mean(missing(), field, TABLE_FIELDS.iter().copied().chain(of_one))
                 }
             }
             Type::Table(columns) if columns.contains_key(field) || field == "site" => {
@@ -128,6 +129,7 @@ impl Checker<'_> {
             Type::List(_) => missing().help("an item of a list is `list[0]`, their number `count(list)`"),
             Type::Sites => missing().help("of each site: `for s in ... { s.name }`; their number: `count(...)`"),
             Type::Choice | Type::Placement => missing().help("which outcomes it accepts is said by `minimal(...)`"),
+            Type::String if matches!(field, "length" | "len" | "size") => missing().help("its length is `len(...)`"),
             _ => missing(),
         };
         self.report(d);
@@ -159,6 +161,9 @@ impl Checker<'_> {
                         d.help(format!("write `{r}.{}(...)` with this as its argument", method.text))
                     }
                     Type::Replicated(_) | Type::Table(_) => d.help("a table has `.at(site)` and `.count()`"),
+                    Type::List(_) if matches!(&*method.text, "append" | "push" | "add" | "extend") => {
+                        d.help("lists are joined by `+`: `xs + [x]` is a new one")
+                    }
                     _ if super::builtins::find(&method.text).is_some() => {
                         d.help(format!("write `{}(...)` with this as its argument", method.text))
                     }

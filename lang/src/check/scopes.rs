@@ -350,8 +350,10 @@ impl Checker<'_> {
         let typed = self.part(value, Some(wanted));
         let negative = matches!(typed.known, Known::Int(n) if n < 1);
         if !typed.ty().fits(wanted) || negative {
-            let found = if negative { "this number".to_string() } else { format!("`{}`", typed.ty()) };
-            let message = format!("{what} is to be {}, {such}, and not {found}", super::a(wanted));
+            let message = match negative {
+                true => format!("{what}, {such}, is at least 1"),
+                false => format!("{what} is to be {}, {such}, and not `{}`", super::a(wanted), typed.ty()),
+            };
             self.error(&codes::BAD_POLICY, typed.span(), message);
         }
         converted(typed, wanted).expr

@@ -159,7 +159,10 @@ impl Checker<'_> {
     }
 
     pub(super) fn gives_nothing(&mut self, span: Span) {
-        self.error(&codes::GIVES_NOTHING, span, "this gives no value");
+        self.report(
+            Diagnostic::new(&codes::GIVES_NOTHING, span, "this gives no value")
+                .help("it stands as a statement of its own, without `let` or `print`"),
+        );
     }
 
     fn let_statement(
@@ -234,7 +237,10 @@ impl Checker<'_> {
         };
         if !ok {
             let message = format!("an input cannot be {}: it is given as text, by `--var`", super::a(&ty));
-            self.error(&codes::INPUT_TYPE, name.span, message);
+            self.report(
+                Diagnostic::new(&codes::INPUT_TYPE, name.span, message)
+                    .help("`Any` takes records, too; a file is read by `json(read(\"file.json\"))`"),
+            );
         }
         let default = default.map(|e| self.expect(e, &ty, &format!("`{}`", name.text)).expr);
         let slot = self.declare(name, ty.clone(), Known::Nothing, Unused::Warn);

@@ -4,7 +4,7 @@
 use crate::support;
 use edge_lang::diagnostic::Diagnostic;
 use edge_lang::span::{FileId, Span};
-use edge_lang::syntax::{self, MAX_DEPTH, codes};
+use edge_lang::syntax::{self, MAX_DEPTH, Tok, codes};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -39,6 +39,8 @@ fn sound(source: &str) -> bool {
             assert!(parsed.diagnostics.is_empty(), "a text with mistakes was formatted: {source:?}");
             let again = syntax::format(FILE, &formatted).map_err(|r| r.diagnostics);
             assert_eq!(again.as_deref(), Ok(&formatted[..]), "from {source:?}");
+            // Apart from what the formatter says of itself: the same words and signs, the same comments.
+            assert_eq!(said(&formatted), said(source), "from {source:?}");
             true
         }
         Err(refused) => {
@@ -48,6 +50,20 @@ fn sound(source: &str) -> bool {
             false
         }
     }
+}
+
+/// What a text says, without its layout: tokens that are no separators, and comments.
+fn said(source: &str) -> (Vec<String>, Vec<&str>) {
+    let lexed = syntax::lex(FILE, source);
+    let text = |span: Span| &source[span.start as usize..span.end as usize];
+    // The two words of `order by` may stand apart.
+    let word = |text: &str| match text.starts_with(['"', '`']) {
+        true => text.to_string(),
+        false => text.split_whitespace().collect::<Vec<_>>().join(" "),
+    };
+    let separates = |t: Tok| matches!(t, Tok::Comma | Tok::Semicolon | Tok::Newline);
+    let tokens = lexed.tokens.iter().filter(|t| !separates(t.tok)).map(|t| word(text(t.span))).collect();
+    (tokens, lexed.comments.iter().map(|c| text(c.span).trim_end()).collect())
 }
 
 /// Every byte is in a token, a comment, white space, or something that was reported; a last `;` is no token.

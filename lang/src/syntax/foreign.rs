@@ -94,6 +94,11 @@ pub(super) fn sign(before: &str, rest: &str) -> Option<&'static str> {
         ':' if head == "fn" && before.ends_with(')') => {
             "what a function gives is written `fn f(n: Int) -> Int { ... }`"
         }
+        '=' | ':' if head == "scope" => "a scope is named without a sign: `scope west { compute: A, image: B }`",
+        '{' if ends("scope") => {
+            "a scope is named by `scope west { compute: A }`, or written where it holds, `@ { compute: A }`"
+        }
+        ':' if head == "site" => "a site is defined by how it is reached: `site A = openstack(cloud: \"a\")`",
         '=' if head == "input" => "an input has a type: `input n: Int = 3`",
         ',' if head == "let" && !before.contains('=') => "`let` names one value; each gets a line of its own",
         '(' if ends("let") => "`let` names one value; each gets a line of its own",

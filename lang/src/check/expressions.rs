@@ -18,18 +18,7 @@ impl Checker<'_> {
     pub(super) fn expr(&mut self, e: &ast::Expr, wanted: Option<&Type>) -> Typed {
         let span = e.span;
         match &e.kind {
-            ast::ExprKind::Name(name) => {
-                let before = self.diagnostics.len();
-                let typed = self.name(name, span);
-                let text = |ty: &Type| matches!(ty.present(), Type::String | Type::Handle(_));
-                if wanted.is_some_and(text)
-                    && let Some(said) = self.diagnostics.get_mut(before).filter(|d| d.code == &codes::UNKNOWN_NAME)
-                    && said.help.is_empty()
-                {
-                    said.help.push(format!("a text is written in quotes: `\"{name}\"`"));
-                }
-                typed
-            }
+            ast::ExprKind::Name(name) => self.name_or_text(name, wanted, span),
             ast::ExprKind::Literal(literal) => constant(*literal, span),
             ast::ExprKind::Text(parts) => self.text(parts, span),
             ast::ExprKind::Paren(inner) => {
@@ -209,6 +198,21 @@ impl Checker<'_> {
             d = d.help("no site is known: `edge init` writes edge.yaml, and a script may declare `site ...` itself");
         }
         self.report(d);
+    }
+
+    /// A name; where a text is wanted and nothing is called so, quotes may have been forgotten. Not in `expr`, of which each
+    /// bracket that is open needs a frame.
+    fn name_or_text(&mut self, name: &Name, wanted: Option<&Type>, span: Span) -> Typed {
+        let before = self.diagnostics.len();
+        let typed = self.name(name, span);
+        let text = |ty: &Type| matches!(ty.present(), Type::String | Type::Handle(_));
+        if wanted.is_some_and(text)
+            && let Some(said) = self.diagnostics.get_mut(before).filter(|d| d.code == &codes::UNKNOWN_NAME)
+            && said.help.is_empty()
+        {
+            said.help.push(format!("a text is written in quotes: `\"{name}\"`"));
+        }
+        typed
     }
 
     /// What was said of an unknown name before it was seen what follows it.

@@ -81,7 +81,7 @@ impl Cluster<'_> {
     }
 
     /// The same, further away. It is not there that its certificate was made for, so that is not looked at.
-    fn from_afar(&self, folder: &Folder) -> Result<Self, String> {
+    fn further_away(&self, folder: &Folder) -> Result<Self, String> {
         let view = |output: &[&str]| {
             let mut command = self.kubectl();
             piped(command.args(["config", "view", "--raw", "--minify", "--flatten"]).args(output), "")
@@ -123,7 +123,7 @@ fn compared(context: &str) -> Result<(), String> {
         "MiB",
         Aim::Below(100e6 / 1024.0 / 1024.0),
     );
-    let far = times(&here.from_afar(&folder)?, &folder, &file)?;
+    let far = times(&here.further_away(&folder)?, &folder, &file)?;
     let trip = 2 * ONE_WAY.as_millis();
     figure(&format!("kubectl, a round trip of {trip} ms away"), ms(far.kubectl[0]), "ms", Aim::None);
     figure("edge run --yes there", ms(far.edge[0]), "ms", Aim::Below(ms(far.kubectl[0]) / 5.0));

@@ -47,14 +47,14 @@ struct Reader {
 }
 
 enum Told {
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// It is to be asked for by itself.
     Apart,
 }
 
 /// What becomes of a read.
 pub enum Read {
-    Answered(Answer),
+    Answered(Box<Answer>),
     /// It is to be sent; others wait while this is held.
     Alone(Option<OwnedSemaphorePermit>),
 }
@@ -107,7 +107,7 @@ impl Kubernetes {
             }
         };
         for other in &all {
-            let told = listed.remove(&other.name).map_or(Told::Apart, Told::Answer);
+            let told = listed.remove(&other.name).map_or(Told::Apart, |answer| Told::Answer(Box::new(answer)));
             *lock(&other.told) = Some(told);
         }
         let told = lock(&reader.told).take();

@@ -398,7 +398,7 @@ impl Session for Kubernetes {
         Box::pin(async move {
             let deadline = deadline(limits.time);
             let _alone = match self.together(&request, deadline).await {
-                Read::Answered(answer) => return Ok(answer),
+                Read::Answered(answer) => return Ok(*answer),
                 Read::Alone(held) => held,
             };
             let sent = async {

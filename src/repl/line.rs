@@ -292,16 +292,18 @@ fn pairs(found: &[Completion], called: bool) -> Vec<Pair> {
     let explained = found.len() <= MOST_EXPLAINED;
     let widest = found.iter().map(|c| c.text.chars().count()).max().unwrap_or(0);
     let pair = |c: &Completion| {
-        let display = match c.detail.is_empty() || !explained || found.len() == 1 {
-            true => c.text.clone(),
-            false => format!("{:<widest$}  {}", c.text, c.detail.chars().take(70).collect::<String>()),
-        };
         let name = written(c);
         let replacement = match c.kind {
             CompletionKind::Operation | CompletionKind::Function if !called => format!("{name}("),
             CompletionKind::Parameter => format!("{name}: "),
             CompletionKind::Word if !name.ends_with(' ') => format!("{name} "),
             _ => name,
+        };
+        let display = match explained && found.len() > 1 {
+            true if c.detail.is_empty() => c.text.clone(),
+            true => format!("{:<widest$}  {}", c.text, c.detail.chars().take(70).collect::<String>()),
+            // `image` the service, and `image: ` the argument.
+            false => replacement.trim_end().to_string(),
         };
         Pair { display, replacement }
     };

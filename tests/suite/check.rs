@@ -226,6 +226,9 @@ fn completions_fit_their_place() {
     assert!(at("Zone1.reg").contains(&"region".to_string()));
     assert_eq!(at("vm.zzz"), Vec::<String>::new());
     session.completions(&LIBRARY, "é", 1);
+    let begun = at("server.create(");
+    assert!(begun.iter().any(|c| c == "flavor") && !begun.iter().any(|c| c == "atomic"), "{begun:?}");
+    assert!(at("server.create(\"a\", flavor: ").iter().any(|c| c == "count"), "a value may be anything");
 }
 /// Each code is seen in a file of the suite, too.
 #[test]

@@ -24,25 +24,34 @@ pub(super) fn completions(state: &State, library: &Library, text: &str, offset: 
     let start = before.char_indices().rev().take_while(|(_, c)| is_word(*c)).last().map_or(offset, |(i, _)| i);
     let (head, prefix) = before.split_at(start);
     let mut out = Vec::new();
-    let mut add = |text: &str, kind, detail: String| {
-        if text.starts_with(prefix) {
-            out.push(Completion { text: text.to_string(), kind, detail });
-        }
-    };
     if let Some(of) = head.strip_suffix('.') {
-        members(state, library, last_word(of), &mut add);
+        members(state, library, last_word(of), &mut adding(prefix, &mut out));
     } else {
-        if let Some(call) = Call::around(head) {
-            parameters(state, library, &call, &mut add);
+        let ended = head.trim_end();
+        if let Some(call) = Call::around(head).filter(|_| !ended.ends_with(':')) {
+            parameters(state, library, &call, &mut adding(prefix, &mut out));
         }
-        names(state, library, &mut add);
+        // Where an argument begins nothing but a parameter is worth a list of all that there is.
+        if out.is_empty() || !prefix.is_empty() || !ended.ends_with(['(', ',']) {
+            names(state, library, prefix, &mut out);
+        }
     }
     out.sort();
     out.dedup();
     out
 }
 
-fn names(state: &State, library: &Library, add: &mut impl FnMut(&str, CompletionKind, String)) {
+/// Takes in what begins as it is written.
+fn adding<'a>(prefix: &'a str, out: &'a mut Vec<Completion>) -> impl FnMut(&str, CompletionKind, String) + 'a {
+    move |text, kind, detail| {
+        if text.starts_with(prefix) {
+            out.push(Completion { text: text.to_string(), kind, detail });
+        }
+    }
+}
+
+fn names(state: &State, library: &Library, prefix: &str, out: &mut Vec<Completion>) {
+    let mut add = adding(prefix, out);
     // Of a name said anew only the last meaning can be meant.
     for symbol in state.names.iter().filter(|s| state.names.find(&s.name).is_some_and(|last| std::ptr::eq(last, *s))) {
         match &symbol.kind {

@@ -91,9 +91,10 @@ impl Cx<'_> {
 
     /// Of one in a list: what stands above a line documents what begins the line.
     fn documentation_of_line(&self, declaration: Span) -> String {
-        let before = &self.text.source[..declaration.start as usize];
-        let line = before.rfind('\n').map_or(0, |n| n + 1);
-        match before[line..].trim().is_empty() {
+        // What a shape of another file says is read from there.
+        let before = self.text.source.get(..declaration.start as usize).unwrap_or("");
+        let line = before.rsplit('\n').next().unwrap_or("");
+        match line.trim().is_empty() {
             true => self.documentation(declaration),
             false => String::new(),
         }

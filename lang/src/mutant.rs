@@ -33,11 +33,26 @@ pub enum Mutant {
     DropsDebt,
     /// A runner that goes on sends again what was under way.
     ResendsOnResume,
+    /// An effect whose undo was not answered is kept where it is found.
+    KeepsAfterUndo,
+    /// A repeated undo by name is trusted to be the last to arrive.
+    TrustsName,
+    /// The second request under a name that the site keeps unique is taken to have closed the first.
+    TrustsKey,
+    /// The next step is taken before `undo` is synced.
+    UnsyncedUndo,
+    /// What waited for a site is sent when it is back, also when the operation has failed since.
+    SendsWhenBack,
 }
 
 impl Mutant {
     /// The rarest to be noticed first: who hunts all of them on several cores has then the least to wait for.
-    pub const ALL: [Mutant; 13] = [
+    pub const ALL: [Mutant; 18] = [
+        Mutant::KeepsAfterUndo,
+        Mutant::TrustsName,
+        Mutant::TrustsKey,
+        Mutant::UnsyncedUndo,
+        Mutant::SendsWhenBack,
         Mutant::UndoesByName,
         Mutant::UnsyncedVerdict,
         Mutant::FenceUnheard,

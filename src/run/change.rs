@@ -138,8 +138,8 @@ impl Live {
             source: None,
         };
         let make = self.effects(&step, &id, subjects);
-        let told = pursue(run, id, begin, make, patience(&step)).await;
-        let Told { ended, effects, unknown } =
+        let told = pursue(run, id, begin, make, patience(&step), None).await;
+        let Told { ended, effects, unknown, .. } =
             told.map_err(|e| Failure::new(&edge_lang::eval::codes::TANGLED, step.at, e.to_string()))?;
         match ended {
             Ended::Done(outcome) => {

@@ -5,7 +5,7 @@ use super::effect::{SiteEffect, Times, What};
 use super::event::EventKind;
 use super::journal::{self, Begin, Entry, Id, Part};
 use super::live::{patience, rules};
-use super::pursue::{Ended, Seen, Told, pursue};
+use super::pursue::{Ended, Left, Seen, Standing, Told, pursue};
 use super::resolve::Copy;
 use super::trouble::Trouble;
 use super::{Due, Owed, Run};
@@ -15,7 +15,7 @@ use edge_lang::model::{Observation, Placement, SiteId, SiteSet};
 use edge_lang::types::Name;
 use futures_util::future::BoxFuture;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -25,6 +25,8 @@ type CopyKey = (Name, SiteId, String, SiteId);
 #[derive(Default)]
 pub struct Copies {
     all: Mutex<HashMap<CopyKey, Arc<tokio::sync::Mutex<Option<Shared>>>>>,
+    /// Those that this process pursued and that are no copies: how they stand. Whoever asks for one again goes on with that.
+    undone: Mutex<HashMap<Id, (Standing, SiteEffect)>>,
 }
 
 struct Shared {
@@ -47,6 +49,15 @@ impl Copies {
     fn slot(&self, key: &CopyKey) -> Arc<tokio::sync::Mutex<Option<Shared>>> {
         let mut all = self.all.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         all.entry(key.clone()).or_default().clone()
+    }
+
+    fn undone(&self) -> MutexGuard<'_, HashMap<Id, (Standing, SiteEffect)>> {
+        self.undone.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// It has failed in this process, which the past does not know.
+    fn has_failed(&self, id: &Id) -> bool {
+        self.undone().get(id).is_some_and(|((pursuit, _), _)| pursuit.is_failing())
     }
 }
 
@@ -104,9 +115,14 @@ async fn pursued(run: &Arc<Run>, step: &Arc<Step>, copy: &Copy, times: Times) ->
     };
     // A copy is what its operation waits for: it is never put off by itself.
     let patience = super::pursue::Patience { unreachable: Unreachable::Fail, ..patience(step) };
-    let pursued = pursue(run, id, begin, make, patience).await.map_err(|e| Trouble::refused(e.to_string()))?;
-    let Told { ended, mut effects, .. } = pursued;
+    let left = run.copies.undone().remove(&id);
+    let left = left.map(|(standing, effect)| Left { standing, effects: [(copy.to, effect)].into() });
+    let pursued = pursue(run, id.clone(), begin, make, patience, left).await;
+    let Told { ended, mut effects, left, .. } = pursued.map_err(|e| Trouble::refused(e.to_string()))?;
     let effect = effects.remove(&copy.to);
+    if let (Some(standing), Some(effect)) = (left, &effect) {
+        run.copies.undone().insert(id, (standing, effect.clone()));
+    }
     let word = effect.as_ref().map_or_else(String::new, |e| e.word.clone());
     match (ended, effect) {
         (Ended::Done(_), Some(effect)) => {
@@ -133,7 +149,7 @@ pub async fn recall(run: &Arc<Run>, step: &Arc<Step>, at: SiteId, times: Times) 
     for (id, past) in run.past.of_step(&step.key) {
         let (Part::Copy { resource, from, to, .. }, Some(source)) = (&id.part, &past.begin.source) else { continue };
         let gone = past.pursuit.is_failing() || past.pursuit.belief(*to).is_none_or(|b| b.state.is_closed());
-        if *to != at || gone && past.pursuit.is_told() {
+        if *to != at || gone && past.pursuit.is_told() || run.copies.has_failed(id) {
             continue;
         }
         let (service, resource) = (source.service.as_str().into(), resource.as_str().into());

@@ -2,7 +2,7 @@
 //! `atomic` undoes it. What is open is given up and undone; what cannot be undone is said.
 
 use super::live::{Live, title};
-use super::walk::{Walk, users};
+use super::walk::{Walk, behind};
 use super::{codes, copies, effect::with_article, live::times};
 use edge_lang::eval::{self, Failure, FailureKind, Given, Host, Key, Step, StepKind};
 use edge_lang::program::Program;
@@ -25,11 +25,12 @@ impl Live {
         walk.into_steps()
     }
 
-    /// What used the thing that has failed goes first, then what is left of the thing itself. The run has failed there.
+    /// What used the thing that has failed goes first, and what is open behind it; then what is left of the thing itself. The run
+    /// has failed there.
     pub async fn end_doomed(&self, program: &Program, given: Given, key: &Key) -> Result<(), Failure> {
         let steps = self.steps(program, given).await;
         let mut taken = Taken::default();
-        for step in users(&self.run, key, &steps).into_iter().rev() {
+        for step in behind(&self.run, key, &steps).into_iter().rev() {
             self.take_back_step(step, &mut taken).await;
         }
         if let Some(failure) = Failure::together(taken.failures) {

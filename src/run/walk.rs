@@ -2,6 +2,7 @@
 //! order, and with which arguments. So a run is taken back, and so what used a thing goes before the thing that failed.
 
 use super::change::{self, Recalled};
+use super::journal::Part;
 use super::live::{Live, prepared};
 use super::replay::Replay;
 use super::{Run, codes};
@@ -66,8 +67,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The steps, of those that come after `first`, that used what it made, or what those made.
-pub fn users<'a>(run: &Arc<Run>, first: &Key, steps: &'a [Step]) -> Vec<&'a Step> {
+/// The steps, of those that come after `first`, that used what it made, or what those made; and those that came to no verdict,
+/// since the program will not come to them again: it ends at `first`.
+pub fn behind<'a>(run: &Arc<Run>, first: &Key, steps: &'a [Step]) -> Vec<&'a Step> {
     let Some(begin) = steps.iter().position(|s| s.key == *first) else { return Vec::new() };
     let mut things = made(run, &steps[begin].key);
     let mut users = Vec::new();
@@ -76,12 +78,17 @@ pub fn users<'a>(run: &Arc<Run>, first: &Key, steps: &'a [Step]) -> Vec<&'a Step
         for value in step.arguments.values().chain(step.per_site.values().flat_map(|own| own.values())) {
             mentioned(value, &mut used);
         }
-        if !used.is_disjoint(&things) {
+        if !used.is_disjoint(&things) || is_open(run, &step.key) {
             things.extend(made(run, &step.key));
             users.push(step);
         }
     }
     users
+}
+
+fn is_open(run: &Run, key: &Key) -> bool {
+    let layers = run.past.of_step(key).filter(|(id, p)| matches!(id.part, Part::Layer(_)) && !p.begin.last);
+    layers.into_iter().any(|(_, p)| !p.pursuit.is_told())
 }
 
 fn made(run: &Run, key: &Key) -> HashSet<Thing> {

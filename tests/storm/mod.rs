@@ -1,6 +1,7 @@
 //! The storm: programs, sites and faults made up from a seed, the real evaluator, pursuit, executor and driver under virtual
 //! time, and what is promised of every run held against the sites. README.md says how it is asked for.
 
+mod contest;
 mod disk;
 mod drive;
 mod ether;
@@ -10,6 +11,7 @@ mod mutants;
 mod program;
 mod promise;
 mod site;
+mod smaller;
 mod weather;
 
 use drive::{Account, ride};
@@ -58,6 +60,12 @@ const WRONG_ONCE: &[(u64, &str)] = &[
     (578, "what `ensure` had found was looked for and left again without end, after a crash while it was left"),
     (5448, "a run whose disk is full went through its program again and again"),
     (33626, "a placeholder that used up an id was taken for the effect, and its removal came later"),
+    (18314, "`all but n of` waited for a site that the rest of the conjunction excludes"),
+    (31748, "the same, where the first outcome of the rest leaves too few of the attempted sites"),
+    (24183, "a copy that had failed was begun again by the process that had seen it fail"),
+    (40639, "a change that came after it was put back was taken for what was there before"),
+    (54287, "`xor` of choices that share sites was taken for a choice of one site, and its handle for all of it"),
+    (61594, "of two deferred operations that failed, the later one was left behind"),
 ];
 
 #[test]
@@ -146,7 +154,7 @@ impl Tally {
         let mut out = String::new();
         for (seed, broken) in self.wrong.iter().take(SHOWN) {
             let _ = writeln!(out, "\n== seed {seed}: {}", broken.join("; "));
-            let _ = writeln!(out, "EDGE_STORM_SEED={seed} cargo test --test suite storm::storm -- --nocapture");
+            let _ = writeln!(out, "EDGE_STORM_SEED={seed} cargo test --test suite -- --exact storm::storm --nocapture");
             let (case, ran) = smallest(Case::of(*seed));
             let _ = write!(out, "made smaller: {}\n{}{}", ran.broken.join("; "), case.told(), ran.trace);
         }

@@ -1,6 +1,7 @@
 //! A case: sites, a program over them, and what goes wrong, made up from a seed. It is data, so that a case that fails can
 //! be made smaller.
 
+use super::contest;
 use super::disk::Trouble;
 use super::formula::{Formula, Random, bits};
 use super::promise::Watch;
@@ -118,6 +119,9 @@ impl Case {
             build: (0..sites).map(|_| time(&mut random)).collect(),
             linger: (0..sites).map(|_| time(&mut random) / 10).collect(),
         };
+        if contest::is_one(seed) {
+            contest::stage(&mut case, &mut random);
+        }
         case.before(&mut random);
         case
     }
@@ -212,55 +216,6 @@ impl Case {
             self.linger
         );
         out
-    }
-
-    /// The case with one thing less, for each thing that it can do without.
-    pub fn smaller(&self) -> Vec<Case> {
-        let mut all = Vec::new();
-        for i in 0..count(&self.statements) {
-            let mut case = self.clone();
-            remove(&mut case.statements, &mut (i as i64));
-            prune(&mut case.statements);
-            if !makes(&case.statements).is_empty() {
-                all.push(case);
-            }
-        }
-        for i in 0..self.weather.len() {
-            let mut case = self.clone();
-            case.weather.remove(i);
-            all.push(case);
-        }
-        for i in 0..self.before.len() {
-            let mut case = self.clone();
-            case.before.remove(i);
-            all.push(case);
-        }
-        if self.stop.is_some() {
-            all.push(Case { stop: None, ..self.clone() });
-        }
-        for i in 0..self.troubles.len() {
-            let mut case = self.clone();
-            case.troubles.remove(i);
-            all.push(case);
-        }
-        if !self.rest.is_zero() {
-            all.push(Case { rest: Duration::ZERO, ..self.clone() });
-        }
-        if !self.slow_disk.is_zero() {
-            all.push(Case { slow_disk: Duration::ZERO, ..self.clone() });
-        }
-        if self.latency > 0 {
-            all.push(Case { latency: 0, ..self.clone() });
-        }
-        for i in 0..self.sites {
-            let mut case = self.clone();
-            let (build, linger) = (&mut case.build[i], &mut case.linger[i]);
-            if !build.is_zero() || !linger.is_zero() {
-                (*build, *linger) = (Duration::ZERO, Duration::ZERO);
-                all.push(case);
-            }
-        }
-        all
     }
 }
 
@@ -383,7 +338,7 @@ impl Writer<'_> {
     }
 }
 
-fn makes(statements: &[Statement]) -> Vec<&Make> {
+pub fn makes(statements: &[Statement]) -> Vec<&Make> {
     let mut all = Vec::new();
     for statement in statements {
         match statement {
@@ -430,62 +385,6 @@ fn without_final(mut statements: Vec<Statement>) -> Vec<Statement> {
         }
     }
     statements
-}
-
-fn count(statements: &[Statement]) -> usize {
-    let of = |statement: &Statement| match statement {
-        Statement::Atomic(_, body) => count(body),
-        Statement::Try(body, other) => count(body) + count(other),
-        _ => 0,
-    };
-    statements.iter().map(|statement| 1 + of(statement)).sum()
-}
-
-/// Removes the statement that comes at this place, counted from the front, blocks before what is in them.
-fn remove(statements: &mut Vec<Statement>, place: &mut i64) {
-    let mut i = 0;
-    while i < statements.len() && *place >= 0 {
-        if *place == 0 {
-            statements.remove(i);
-            *place = -1;
-            return;
-        }
-        *place -= 1;
-        match &mut statements[i] {
-            Statement::Atomic(_, body) => remove(body, place),
-            Statement::Try(body, other) => {
-                remove(body, place);
-                remove(other, place);
-            }
-            _ => {}
-        }
-        i += 1;
-    }
-}
-
-/// Without uses of what is not made any more, and without empty blocks.
-fn prune(statements: &mut Vec<Statement>) {
-    let made: Vec<u32> = makes(statements).iter().map(|m| m.number).collect();
-    fn within(statements: &mut Vec<Statement>, made: &[u32]) {
-        for statement in statements.iter_mut() {
-            match statement {
-                Statement::Make(make) => make.net = make.net.filter(|net| made.contains(net)),
-                Statement::Atomic(_, body) => within(body, made),
-                Statement::Try(body, other) => {
-                    within(body, made);
-                    within(other, made);
-                }
-                _ => {}
-            }
-        }
-        statements.retain(|statement| match statement {
-            Statement::Halt(number) | Statement::Delete(number, _) => made.contains(number),
-            Statement::Atomic(_, body) => !body.is_empty(),
-            Statement::Try(body, _) => !body.is_empty(),
-            _ => true,
-        });
-    }
-    within(statements, &made);
 }
 
 fn write(out: &mut String, statements: &[Statement], depth: usize) {

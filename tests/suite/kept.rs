@@ -190,6 +190,12 @@ impl Bench {
         (status.code().unwrap_or(-1), text)
     }
 
+    /// Every byte of it.
+    fn journal(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.path().join("state")).expect("the folder");
+        files.flat_map(|file| std::fs::read(file.expect("a file").path()).expect("read")).collect()
+    }
+
     fn servers(&self) -> usize {
         let (_, text) = self.edge(&["run", "-o", "json", "-e", SERVERS]);
         text.matches("\"status\": \"ACTIVE\"").count()
@@ -230,16 +236,39 @@ fn no_secret_is_in_the_journal() {
     let bench = Bench::new(program);
     let (status, told) = bench.edge(&["run", "--yes", "--var", "word=staple battery", "p.edge"]);
     assert_eq!(status, 0, "{told}");
-    let mut all = Vec::new();
-    for file in std::fs::read_dir(bench.path().join("state")).expect("the folder") {
-        all.extend(std::fs::read(file.expect("a file").path()).expect("read"));
-    }
+    let all = bench.journal();
     let has = |text: &str| all.windows(text.len()).any(|window| window == text.as_bytes());
     // The password of the server, which its site told once, had its place in an entry.
     assert!(has("server.create") && has("not kept"), "it was this folder");
     for secret in ["staple battery", "correct horse", "a-secret", "b-secret"] {
         assert!(!has(secret), "`{secret}` is in the journal");
     }
+}
+
+#[test]
+fn a_secret_input_is_asked_for_again_by_whoever_goes_on() {
+    let program = "input word: Secret\ninput who: String\n\
+                   user.create(who, password: word) @ A && B with { unreachable: defer, timeout: 3s }\n";
+    let bench = Bench::with_faults(program, "faults: [{site: B, until: 14s, do: refuse}]\n");
+    let (status, told) = bench.edge(&["run", "--yes", "--var", "word=staple battery", "--var", "who=u", "p.edge"]);
+    assert_eq!(status, 3, "{told}");
+    let (status, told) = bench.edge(&["resume", "--yes", "last"]);
+    assert_eq!(status, 2, "{told}");
+    assert!(
+        told.contains("the secret input `word` is not kept with the run") && told.contains("--var word="),
+        "{told}"
+    );
+    // What is kept stays as it was.
+    let (status, told) = bench.edge(&["resume", "--yes", "last", "--var", "word=staple battery", "--var", "who=v"]);
+    assert!(status == 2 && told.contains("the input `who` is kept with the run"), "{told}");
+    let (status, told) = bench.edge(&["resume", "--yes", "--watch", "last", "--var", "word=staple battery"]);
+    assert_eq!(status, 0, "{told}");
+    let (status, told) = bench.edge(&["undo", "--yes", "last"]);
+    assert!(status == 2 && told.contains("the secret input `word`"), "{told}");
+    let (status, told) = bench.edge(&["undo", "--yes", "last", "--var", "word=staple battery"]);
+    assert_eq!(status, 0, "{told}");
+    let all = bench.journal();
+    assert!(!all.windows(14).any(|window| window == b"staple battery"), "it is in the journal");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::form::{Form, Truth};
-use super::minimal::{Outcomes, Tangled};
+use super::minimal::{Outcomes, Tangled, first_of};
 use super::names;
 use super::set::SiteSet;
 use super::site::SiteId;
@@ -151,13 +151,26 @@ impl Placement {
         }
     }
 
-    /// Whether it reads as the choice of one site: a site, or `||`, `xor`, `any of`, `exactly 1 of` of choices.
+    /// Whether it reads as the choice of one site: a site, or `||`, `xor`, `any of`, `exactly 1 of` of choices. Where choices
+    /// share sites, an outcome of `xor` may be more than one: `(exactly 1 of {A, B}) xor (A || B)` is {A, B}.
     pub fn is_single(&self) -> bool {
         match self {
             Placement::Site(_) | Placement::AnyOf(_) | Placement::Exactly(1, _) => true,
-            Placement::Or(parts) | Placement::Xor(parts) => parts.iter().all(Placement::is_single),
+            Placement::Or(parts) => parts.iter().all(Placement::is_single),
+            Placement::Xor(parts) if parts.iter().all(Placement::is_single) => {
+                let apart: usize = parts.iter().map(|part| part.sites().len()).sum();
+                apart == self.sites().len() || self.has_single_outcomes()
+            }
             _ => false,
         }
+    }
+
+    /// An outcome of several sites is minimal if none of them is one by itself.
+    fn has_single_outcomes(&self) -> bool {
+        let form = Form::of(self);
+        let alone = |site: &SiteId| form.judge(&SiteSet::of(*site), &SiteSet::new()) == Truth::True;
+        let alone = form.sites.iter().filter(alone).collect();
+        matches!(first_of(&form, &SiteSet::new(), &alone, None), Ok(None))
     }
 
     /// A chain of three or more `xor`, nested or not: parity, which is seldom meant.

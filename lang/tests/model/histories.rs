@@ -172,7 +172,13 @@ fn histories_of_all_but() {
             explore(formula, Rules { fence, ..Rules::default() }, 1, 1);
         }
     }
-    for formula in ["all but 1 of {A,B,C}", "(all but 1 of {A,B}) && C", "(all but 1 of {A,B,C}) && !B"] {
+    let three = [
+        "all but 1 of {A,B,C}",
+        "(all but 1 of {A,B}) && C",
+        "(all but 1 of {A,B,C}) && !B",
+        "(A || B) && (all but 1 of {A,B,C}) && !C",
+    ];
+    for formula in three {
         explore(formula, Rules::default(), 1, 0);
     }
 }

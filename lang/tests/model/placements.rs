@@ -141,6 +141,11 @@ fn forms_the_checker_asks_for() {
 
     let choices = [A, Or(vec![A, Xor(vec![B, C])]), AnyOf(set(3)), Exactly(1, set(7))];
     assert!(choices.iter().all(Placement::is_single));
+    // Choices that share sites: as many as it takes.
+    let single = [Xor(vec![A, Or(vec![A, B])]), Xor(vec![Or(vec![A, B]), AnyOf(set(6))])];
+    assert!(single.iter().all(Placement::is_single));
+    let pairs = [Xor(vec![Exactly(1, set(3)), AnyOf(set(3))]), Xor(vec![Exactly(1, set(12)), AnyOf(set(13))])];
+    assert!(pairs.iter().all(|p| !p.is_single()));
     assert!([And(vec![A, B]), AllOf(set(1)), Exactly(2, set(7)), AtLeast(1, set(3))].iter().all(|p| !p.is_single()));
 }
 

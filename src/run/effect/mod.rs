@@ -419,6 +419,14 @@ impl Effect for SiteEffect {
         self.emit(EventKind::PutOff { site: self.atom, why });
     }
 
+    fn closed(&mut self) {
+        (self.made, self.changed, self.making) = (false, false, false);
+        // Of a document and of what an operation is about, that is asked for again before it is sent.
+        if matches!(self.what, What::Ensure) && self.step.document.is_none() {
+            self.before = None;
+        }
+    }
+
     fn left_all(&self) -> bool {
         self.left_all
     }

@@ -100,6 +100,9 @@ impl SiteEffect {
             _ => (Observation::UndoSilent, State::Lost),
         };
         let belief = Belief { state, ..Belief::default() };
+        if state == State::New {
+            self.closed();
+        }
         let memory = Box::new(self.kept());
         self.run.journal.note(Entry::Seen { of: self.of.clone(), site: self.atom, observation, belief, memory });
         seen

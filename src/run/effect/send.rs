@@ -40,6 +40,8 @@ impl SiteEffect {
         }
         if matches!(self.what, What::Ensure) {
             if let Some(found) = self.found_by_name(&instance, resource).await.map_err(before)? {
+                // The name was free when it was asked for, and the older request has come since.
+                self.made |= self.making;
                 return self.change(&instance, resource, found).await;
             }
             self.making = true;
@@ -222,7 +224,10 @@ impl SiteEffect {
         let wanted = self.args.clone().unwrap_or_default().0;
         let differences = render::differences(resource, &wanted, &found.fields);
         let wanted_from = found.fields.clone();
-        self.before = Some(found.fields.clone());
+        // What an older request of ours may have changed since is not what was there before.
+        if !self.changed {
+            self.before = Some(found.fields.clone());
+        }
         self.row = Some(found);
         if differences.is_empty() {
             return Ok(());

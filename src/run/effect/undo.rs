@@ -17,7 +17,9 @@ impl SiteEffect {
     pub(super) async fn undo(&mut self) -> Seen {
         let id = self.row.as_ref().and_then(|r| r.id.clone()).unwrap_or_default();
         let entry = Entry::Undo { of: self.of.clone(), site: self.atom, id };
-        if let Err(why) = self.run.journal.record(entry).await {
+        if is_on(Mutant::UnsyncedUndo) {
+            self.run.journal.note(entry);
+        } else if let Err(why) = self.run.journal.record(entry).await {
             return self.unanswered(Trouble::refused(format!("the journal: {why}")));
         }
         self.left_all = !self.made && !self.changed && !self.making;
@@ -25,7 +27,6 @@ impl SiteEffect {
             Ok(what) => {
                 self.row = self.subject.clone();
                 self.made = false;
-                self.changed = false;
                 // Why it was refused or broken is worth more than that it is gone.
                 if !self.refused {
                     self.word = what.clone();

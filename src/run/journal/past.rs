@@ -116,7 +116,10 @@ impl Past {
 
     /// The first that has failed and is not undone, with others after it that may have used it.
     pub fn doomed(&self) -> Option<&Key> {
-        let failing = |(id, p): &(&Id, &Pursued)| p.pursuit.is_failing() && !p.pursuit.is_told() && self.has_later(id);
+        let failing = |(id, p): &(&Id, &Pursued)| {
+            let ends = p.pursuit.is_failing() && !p.pursuit.is_told() && self.has_later(id);
+            ends && matches!(id.part, super::Part::Layer(_))
+        };
         self.pursuits.iter().find(failing).map(|(id, _)| &id.key)
     }
 

@@ -1,8 +1,8 @@
 //! The loop around a pursuit, and its clocks.
 
 use super::super::Run;
-use super::super::journal::{Entry, Id, Memory, Part};
-use super::{Deed, Effect, Ended, Patience, Seen, Told};
+use super::super::journal::{Entry, Id, Part};
+use super::{Deed, Effect, Ended, Left, Patience, Seen, Told};
 use edge_lang::eval::Unreachable;
 use edge_lang::model::{Action, Belief, Observation, Pursuit, SiteId, SiteSet, Standing, State};
 use edge_lang::mutant::{Mutant, is_on};
@@ -40,7 +40,7 @@ pub(super) struct Chase<E, M> {
     /// Sites that have been asked once.
     looked: SiteSet,
     /// Sites that were asked to change something. With `ensure` all others are unknown too, and owe us nothing.
-    touched: SiteSet,
+    pub touched: SiteSet,
     /// How often an undo was refused.
     refusals: BTreeMap<SiteId, u32>,
     busy: SiteSet,
@@ -78,16 +78,15 @@ struct Clocks {
 }
 
 impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
-    /// `effects` and `touched` are what an earlier runner left.
     pub fn new(
         run: Arc<Run>,
         (id, title): (Id, String),
-        pursuit: Pursuit,
+        left: Left<E>,
         make: M,
         patience: Patience,
-        (effects, touched): (BTreeMap<SiteId, E>, SiteSet),
         tell: oneshot::Sender<Told<E>>,
     ) -> Chase<E, M> {
+        let Left { standing: (pursuit, touched), effects } = left;
         Chase {
             id,
             title,
@@ -274,7 +273,6 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         self.busy.remove(site);
         self.looked.insert(site);
         let hopeless = effect.is_hopeless();
-        let memory = effect.memory();
         let left_all = effect.left_all();
         self.effects.insert(site, effect);
         let troubled = match seen {
@@ -284,8 +282,9 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 if observation == Observation::Undone && left_all {
                     self.nothing_left(site);
                 }
+                self.note_closed(site, observation);
                 match &taken {
-                    Ok(()) => self.note(site, observation, memory.clone()),
+                    Ok(()) => self.note(site, observation),
                     // A mistake of ours; the belief stays, and what it calls for is done again.
                     Err(impossible) => tracing::error!(target: "edge", "{impossible}"),
                 }
@@ -311,7 +310,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         if hopeless {
             // It must still be closed, and is not asked again. Where a probe found it, it is not hopeless.
             if self.pursuit.observe(site, Observation::GivenUp).is_ok() {
-                self.note(site, Observation::GivenUp, memory);
+                self.note(site, Observation::GivenUp);
             }
         }
         self.suspects.insert(site);
@@ -350,14 +349,26 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         sites.retain(|s| self.pursuit.belief(*s).is_some_and(|b| !b.out));
         sites.retain(|s| self.pursuit.observe(*s, Observation::GivenUp).is_ok());
         for site in &sites {
-            let memory = self.effects.get(site).map(Effect::memory).unwrap_or_default();
-            self.note(*site, Observation::GivenUp, memory);
+            self.note(*site, Observation::GivenUp);
         }
         !sites.is_empty()
     }
 
+    /// As long as an older request may still come, what is found was made or changed by it, and has to go back to what was
+    /// there before it; after that, what is found is somebody else's.
+    fn note_closed(&mut self, site: SiteId, observation: Observation) {
+        use Observation::{Absent, Quiet, Undone, Unreachable};
+        let closed = self.pursuit.belief(site).is_some_and(|b| b.state.is_closed());
+        if let (true, Absent | Quiet | Undone | Unreachable, Some(effect)) =
+            (closed, observation, self.effects.get_mut(&site))
+        {
+            effect.closed();
+        }
+    }
+
     /// What was observed, and what is believed since. If this is lost, the site is merely unknown again.
-    fn note(&self, site: SiteId, observation: Observation, memory: Memory) {
+    fn note(&self, site: SiteId, observation: Observation) {
+        let memory = self.effects.get(&site).map(Effect::memory).unwrap_or_default();
         let belief = self.pursuit.belief(site).unwrap_or_default();
         let of = self.id.clone();
         self.run.journal.note(Entry::Seen { of, site, observation, belief, memory: Box::new(memory) });

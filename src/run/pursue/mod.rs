@@ -8,7 +8,7 @@ mod chase;
 mod telling;
 
 use super::Run;
-use super::journal::{self, Begin, Entry, Id, Memory};
+use super::journal::{self, Begin, Entry, Id, Memory, Part};
 use edge_lang::eval::Unreachable;
 use edge_lang::model::{Action, Observation, Pursuit, SiteId, SiteSet, Tangled};
 use futures_util::future::BoxFuture;
@@ -45,6 +45,8 @@ pub trait Effect: Clone + Send + 'static {
     fn release(&mut self) -> BoxFuture<'_, ()>;
     /// Whether there is something to give back.
     fn holds(&self) -> bool;
+    /// Nothing of it is there, and nothing of it can arrive any more.
+    fn closed(&mut self);
     /// The last undo found nothing of ours to undo: no request of the effect ever left for the site.
     fn left_all(&self) -> bool;
     /// It is there, and an older request for it may still come.
@@ -96,6 +98,17 @@ pub struct Told<E> {
     pub effects: BTreeMap<SiteId, E>,
     /// Outside of the outcome, where it is not known whether something is there.
     pub unknown: SiteSet,
+    /// Of a copy that came to no outcome: how it stands, for whoever asks for it again.
+    pub left: Option<Standing>,
+}
+
+/// A pursuit, and the sites that it touched.
+pub type Standing = (Pursuit, SiteSet);
+
+/// What was done of an operation before.
+pub struct Left<E> {
+    pub standing: Standing,
+    pub effects: BTreeMap<SiteId, E>,
 }
 
 /// What a verdict spared is closed and undone too, now that all of it is taken back. Nothing waits for that; what is not closed
@@ -110,59 +123,63 @@ pub fn tidy<E: Effect>(
     let left = remembered(past, &make);
     let (tell, _) = oneshot::channel();
     let (id, title) = (id.clone(), past.begin.title.clone());
-    let mut chase = chase::Chase::new(run.clone(), (id, title), past.pursuit.clone(), make, patience, left, tell);
+    let mut chase = chase::Chase::new(run.clone(), (id, title), left, make, patience, tell);
     chase.tell = None;
     run.background(chase.go());
 }
 
-/// The effects that an earlier runner left, and the sites that it touched.
-fn remembered<E: Effect>(past: &journal::Pursued, make: impl Fn(SiteId) -> E) -> (BTreeMap<SiteId, E>, SiteSet) {
+/// What an earlier runner left.
+fn remembered<E: Effect>(past: &journal::Pursued, make: impl Fn(SiteId) -> E) -> Left<E> {
     let mut effects = BTreeMap::new();
     for (site, memory) in &past.memories {
         let mut effect = make(*site);
         effect.remember(memory);
         effects.insert(*site, effect);
     }
-    (effects, past.touched.clone())
+    Left { standing: (past.pursuit.clone(), past.touched.clone()), effects }
 }
 
 /// Pursues until a verdict, the time limit or an interruption. What the verdict does not contain is tidied afterwards, in a
 /// task of the run that nothing waits for; what is deferred goes on there too.
 ///
-/// What an earlier runner left of it is gone on with; else it begins as `begin` says, which is journaled.
+/// What this runner left of it before, or an earlier one, is gone on with; else it begins as `begin` says, which is journaled.
 pub async fn pursue<E: Effect>(
     run: &Arc<Run>,
     id: Id,
     begin: Begin,
     make: impl Fn(SiteId) -> E + Send + 'static,
     patience: Patience,
+    left: Option<Left<E>>,
 ) -> Result<Told<E>, Tangled> {
     let (tell, told) = oneshot::channel();
     let past = run.past.pursuits.get(&id);
     let title = begin.title.clone();
-    let pursuit = match past {
-        Some(past) => past.pursuit.clone(),
+    let mut left = match left.or_else(|| Some(remembered(past?, &make))) {
+        Some(left) => left,
         None => {
             let pursuit = Pursuit::new(begin.placement.clone(), begin.preference.clone(), begin.rules)?;
             run.journal.note(Entry::Begin { of: id.clone(), begin: Box::new(begin) });
-            pursuit
+            Left { standing: (pursuit, SiteSet::new()), effects: BTreeMap::new() }
         }
     };
-    let mut pursuit = pursuit;
+    let pursuit = &mut left.standing.0;
     if run.taking_back && !pursuit.is_told() && pursuit.issued(&Action::Abandon).is_ok() {
         run.journal.note(Entry::Failing { of: id.clone() });
     }
-    let left = past.map(|past| remembered(past, &make)).unwrap_or_default();
     // `ensure` looks before it makes anything, but not twice where nobody answers.
     let looks = if pursuit.rules().ensure { pursuit.placement().sites() } else { SiteSet::new() };
     let silent: SiteSet = looks.iter().filter(|site| make(*site).is_silent()).collect();
-    // What came later may use it, and has to go first if it fails.
-    let holding = past.is_some() && !run.taking_back && run.past.has_later(&id);
-    let chase = chase::Chase::new(run.clone(), (id, title), pursuit, make, patience, left, tell);
+    // What came later may use it, and has to go first if it fails. Of a copy, the operation that it is made for decides that.
+    let holds = matches!(id.part, Part::Layer(_)) && !run.taking_back;
+    let holding = holds && past.is_some() && run.past.has_later(&id);
+    let chase = chase::Chase::new(run.clone(), (id, title), left, make, patience, tell);
     run.background(chase.holding(holding).without_waiting_for(&silent).go());
     Ok(match told.await {
         Ok(told) => told,
         // The task ended without a word: only if the process is going down.
-        Err(_) => Told { ended: Ended::Interrupted(SiteSet::new()), effects: BTreeMap::new(), unknown: SiteSet::new() },
+        Err(_) => {
+            let ended = Ended::Interrupted(SiteSet::new());
+            Told { ended, effects: BTreeMap::new(), unknown: SiteSet::new(), left: None }
+        }
     })
 }

@@ -71,12 +71,17 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             self.run.events.emit(Some(&self.id.key), EventKind::Done { outcome: outcome.clone() });
         }
         // Tidying, of what was copied for other sites too, is waited for by nobody.
-        self.tell(Told { ended: Ended::Done(outcome), effects, unknown });
+        self.tell(Told { ended: Ended::Done(outcome), effects, unknown, left: None });
     }
 
     fn tell_all(&mut self, ended: Ended) {
         let effects = std::mem::take(&mut self.effects);
-        self.tell(Told { ended, effects, unknown: SiteSet::new() });
+        let left = matches!(self.id.part, Part::Copy { .. }).then(|| {
+            let mut pursuit = self.pursuit.clone();
+            pursuit.crash();
+            (pursuit, self.touched.clone())
+        });
+        self.tell(Told { ended, effects, unknown: SiteSet::new(), left });
     }
 
     fn tell(&mut self, told: Told<E>) {
@@ -99,7 +104,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         self.owe();
         let sites = aim.difference(&self.there());
         self.run.events.emit(Some(&self.id.key), EventKind::Deferred { sites });
-        self.tell(Told { ended: Ended::Deferred(aim), effects, unknown });
+        self.tell(Told { ended: Ended::Deferred(aim), effects, unknown, left: None });
     }
 
     fn aim(&self) -> SiteSet {

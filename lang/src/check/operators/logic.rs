@@ -110,8 +110,7 @@ impl Checker<'_> {
     }
 
     pub(in crate::check) fn placement_of(&mut self, op: PlacementOp, parts: Vec<Typed>, span: Span) -> Typed {
-        let single = matches!(op, PlacementOp::Or | PlacementOp::Xor)
-            && parts.iter().all(|p| matches!(p.ty(), Type::Site | Type::Choice));
+        let choices = parts.iter().all(|p| matches!(p.ty(), Type::Site | Type::Choice));
         let statics: Option<Vec<Placement>> = parts.iter().map(|p| p.known.placement().map(|p| (*p).clone())).collect();
         let known = match statics {
             Some(mut all) => Known::Placement(Arc::new(match op {
@@ -131,6 +130,11 @@ impl Checker<'_> {
                 form.chooses |= op != PlacementOp::And;
                 Known::Form(form)
             }
+        };
+        let single = match (op, &known) {
+            (PlacementOp::Xor, Known::Placement(placement)) => choices && placement.is_single(),
+            (PlacementOp::Or | PlacementOp::Xor, _) => choices,
+            (PlacementOp::And | PlacementOp::Not, _) => false,
         };
         let parts = parts.into_iter().map(|p| converted(p, &Type::Placement).expr).collect();
         let ty = if single { Type::Choice } else { Type::Placement };

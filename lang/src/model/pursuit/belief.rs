@@ -128,10 +128,12 @@ impl Belief {
         let to = |state| Belief { state, ..self };
         match (action, self.state) {
             (Action::Send(_), New | Cut) => Some(Belief { loose: false, ..to(Sent) }),
-            (Action::Send(_), Soft) if rules.keyed => Some(Belief { loose: true, ..to(Sent) }),
+            (Action::Send(_), Soft) if rules.keyed => Some(Belief { loose: !is_on(Mutant::TrustsKey), ..to(Sent) }),
             (Action::Undo(_), There | Stuck) => Some(to(Undoing)),
             // An undo by name that went unanswered may still take away what comes next under that name.
+            (Action::Undo(_), Lost) if is_on(Mutant::TrustsName) => Some(to(Again)),
             (Action::Undo(_), Lost) => Some(Belief { loose: self.loose || rules.by_name, ..to(Again) }),
+            (Action::Probe(_), Lost) if is_on(Mutant::KeepsAfterUndo) => Some(self),
             (Action::Probe(_), Open | Soft | Shut) | (Action::Fence(_) | Action::Quiet(_), Soft) => Some(self),
             _ => None,
         }
@@ -144,6 +146,8 @@ impl Belief {
         let to = |state| Belief { state, ..self };
         Some(match (observation, self.state) {
             (O::Done, Sent) | (O::Found, Open | Soft | Shut) => to(There),
+            (O::Found, Lost) if is_on(Mutant::KeepsAfterUndo) => to(There),
+            (O::Absent, Lost) if is_on(Mutant::KeepsAfterUndo) => self.closed(),
             (O::Refused, Sent) => Belief { out: true, ..self.emptied() },
             (O::Broken, Sent | Open | Soft | Shut) => Belief { out: true, broken: true, ..to(There) },
             (O::Silent, Sent) => to(Open),

@@ -142,6 +142,9 @@ pub(super) fn decide(aim: &Aim, beliefs: &Beliefs, goal: &Goal, rules: &Rules, t
             if !forgets && tidy(beliefs, &SiteSet::new(), rules, take).is_break() {
                 return Ok(());
             }
+            if is_on(Mutant::SendsWhenBack) {
+                beliefs.among(&[State::Cut]).iter().for_each(|rank| _ = take(Step::Send(rank)));
+            }
             // What is only watched counts as closed, and is removed all the same.
             if forgets || closed(beliefs, rules).len() == beliefs.len() {
                 let _ = take(Step::Failed);
@@ -177,6 +180,7 @@ fn learn(rank: SiteId, belief: Belief, rules: &Rules) -> Option<Step> {
         (State::Soft, Fence::Ticket) => Some(Step::Fence(rank)),
         (State::Soft, Fence::Quiet) => Some(Step::Quiet(rank)),
         (State::Soft, Fence::None | Fence::Watch) => Some(Step::Probe(rank)),
+        (State::Lost, _) if is_on(Mutant::KeepsAfterUndo) => Some(Step::Probe(rank)),
         (State::Lost, _) => Some(Step::Undo(rank)),
         _ => None,
     }
@@ -228,7 +232,7 @@ impl Sight {
 
 fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules, take: Taker<'_>) -> Result<(), Tangled> {
     let sight = Sight::of(beliefs, rules);
-    if let Some(verdict) = verdict(aim, beliefs, &sight) {
+    if let Some(verdict) = verdict(aim, beliefs, &sight, rules) {
         let _ = take(Step::Done(verdict));
         return Ok(());
     }
@@ -275,7 +279,7 @@ fn first_holding(form: &Form, pin: &SiteSet, ban: &SiteSet, strays: &SiteSet) ->
 
 /// What is there, if the placement is true of it whatever the strays turn out to be: a minimal outcome where one
 /// is there in full, else all that is there.
-fn verdict(aim: &Aim, beliefs: &Beliefs, sight: &Sight) -> Option<SiteSet> {
+fn verdict(aim: &Aim, beliefs: &Beliefs, sight: &Sight, rules: &Rules) -> Option<SiteSet> {
     let form = &aim.outcomes.form;
     let mut elsewhere = SiteSet::below(beliefs.len()).difference(&sight.there);
     elsewhere.add(&sight.ban);
@@ -298,7 +302,8 @@ fn verdict(aim: &Aim, beliefs: &Beliefs, sight: &Sight) -> Option<SiteSet> {
         {
             return Some(all);
         }
-        if !waiting.is_empty() {
+        // Where the rest cannot be had together with enough of the attempted sites, another outcome is aimed at.
+        if candidate(aim, sight, rules).ok().flatten().is_none_or(|aimed_at| !aimed_at.is_disjoint(&waiting)) {
             return None;
         }
     }

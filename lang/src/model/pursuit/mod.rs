@@ -27,6 +27,7 @@ use super::minimal::Tangled;
 use super::placement::Placement;
 use super::set::SiteSet;
 use super::site::SiteId;
+use crate::mutant::{Mutant, is_on};
 
 /// How a silent site is closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -254,7 +255,8 @@ impl Pursuit {
             | Action::Quiet(site)
             | Action::Undo(site) => {
                 let rank = self.rank(*site)?;
-                if matches!(action, Action::Send(_)) && self.goal != Goal::Pursuing {
+                let may_send = self.goal == Goal::Pursuing || is_on(Mutant::SendsWhenBack);
+                if matches!(action, Action::Send(_)) && !may_send {
                     return Err(impossible());
                 }
                 let belief = self.beliefs.get(rank).after(action, &self.rules).ok_or_else(impossible)?;

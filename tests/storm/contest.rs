@@ -1,0 +1,45 @@
+//! Cases in which what is there comes to be in the way: chance alone seldom makes them.
+//!
+//! The first sites of the order of preference fall out one after the other, so that the last is made instead; then it is removed
+//! again for the sake of those, and that is not answered; and then one of them is back.
+
+use super::formula::{Formula, Random};
+use super::program::{Case, Make, Statement};
+use super::site::Kind;
+use super::weather::{Fault, On, What, When};
+use std::time::Duration;
+
+/// One seed of 64.
+pub fn is_one(seed: u64) -> bool {
+    seed % 64 == 31
+}
+
+pub fn stage(case: &mut Case, random: &mut Random) {
+    case.sites = case.sites.max(3);
+    let zero = Duration::ZERO;
+    case.build.resize(case.sites, zero);
+    case.linger.resize(case.sites, zero);
+    let last = case.sites - 1;
+    let kind = random.one_of(&[Kind::Vm, Kind::Net, Kind::Disk]);
+    let k = last as u32;
+    let formula = Formula::Count { words: format!("exactly {k}"), least: k, most: k, set: (1 << case.sites) - 1 };
+    let mut with = vec!["timeout: 3min".to_string()];
+    if random.chance(80) {
+        with.push("overlap: brief".into());
+    }
+    let make = Make { number: 1, kind, ensure: false, formula, with, net: None, conf: None };
+    case.statements = vec![Statement::Make(make)];
+    let until =
+        |random: &mut Random, all: &[u64]| When::During(Duration::ZERO, Duration::from_secs(random.one_of(all)));
+    let everything = |site, when, what| Fault { site, on: On::Everything, when, what };
+    let out = random.one_of(&[What::Unreachable, What::Lost]);
+    case.weather.truncate(2);
+    case.weather.insert(0, everything(0, until(random, &[20, 35, 50, 70]), out));
+    case.weather.insert(0, everything(1, until(random, &[70, 110, 150]), What::Swallowed));
+    let late = [What::Frozen, What::Frozen, What::Late(Duration::from_secs(70)), What::Late(Duration::from_secs(150))];
+    let removal =
+        Fault { site: last, on: On::Unmake, when: When::First(1 + random.below(2) as u32), what: random.one_of(&late) };
+    case.weather.insert(0, removal);
+    case.heal = Duration::from_secs(random.one_of(&[100, 250, 700]));
+    case.stop = None;
+}

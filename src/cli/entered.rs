@@ -3,7 +3,7 @@
 
 use super::load::{Files, Trouble};
 use super::recorded::unwritable;
-use crate::run::journal::{Before, Entered, Store, hash};
+use crate::run::journal::{Before, Entered, Slot, Store, hash};
 use edge_lang::check::{Checked, Session};
 use edge_lang::diagnostic::Diagnostic;
 use edge_lang::eval::{Frame, Given, Plain, Scope, Unknown, Value};
@@ -14,14 +14,17 @@ use edge_lang::span::{FileId, Sources};
 use edge_lang::syntax::ast::{Block, Expr, StmtKind};
 use edge_lang::syntax::parse;
 use edge_lang::types::Type;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The name of the last value.
 pub const LAST: &str = "it";
 
-/// A value of more text than this is not kept.
+/// Values of more text than this are kept apart, once for all entries that see them.
+const LARGE: usize = 1 << 10;
+/// A value of more is not kept.
 const MOST: usize = 1 << 20;
+/// Nor are the oldest, where all of them are more.
+const MOST_IN_ALL: usize = 8 << 20;
 
 /// What an entry is run among.
 #[derive(Clone, Copy)]
@@ -33,59 +36,75 @@ pub struct Among<'a> {
     pub scope: &'a Scope,
 }
 
-/// What stands in a slot.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kept {
-    Nothing,
-    Value(Plain),
-    /// It was not kept: known only later, or too large.
-    Lost,
-}
-
-impl Kept {
-    fn of(slot: &Option<Value>) -> Kept {
-        let Some(value) = slot else { return Kept::Nothing };
-        let small = |plain: &Plain| serde_json::to_string(plain).is_ok_and(|text| text.len() <= MOST);
-        Plain::of(value).filter(small).map_or(Kept::Lost, Kept::Value)
-    }
-
-    fn value(&self) -> Result<Option<Value>, String> {
-        Ok(match self {
-            Kept::Nothing => None,
-            Kept::Value(plain) => Some(plain.value()?),
-            Kept::Lost => {
-                let what = "the value of an earlier entry of the prompt, which was not kept".to_string();
-                Some(Value::Unknown(Arc::new(Unknown { ty: Type::Any, what })))
-            }
-        })
-    }
+/// The values, the newest first as far as there is room; large ones are added to `texts`.
+fn keep_frame(frame: &Frame, texts: &mut Vec<String>) -> Vec<Slot> {
+    let mut room = MOST_IN_ALL;
+    let mut keep = |value: &Value| -> Option<Slot> {
+        let plain = Plain::of(value)?;
+        let text = serde_json::to_string(&plain).ok().filter(|text| text.len() <= MOST.min(room))?;
+        room -= text.len();
+        if text.len() <= LARGE {
+            return Some(Slot::Value(plain));
+        }
+        let slot = Slot::Text(hash(&text));
+        texts.push(text);
+        Some(slot)
+    };
+    let newest_first = frame.iter().rev();
+    let mut slots: Vec<Slot> =
+        newest_first.map(|slot| slot.as_ref().map_or(Slot::Empty, |value| keep(value).unwrap_or(Slot::Lost))).collect();
+    slots.reverse();
+    slots
 }
 
 /// As the journal has it; what belongs to it is added to `texts`.
 pub fn keep(among: &Among<'_>, of_library: &[FileId], texts: &mut Vec<String>) -> Result<Entered, Trouble> {
     let numbers = |files: &[FileId]| files.iter().map(|file| file.0).collect();
-    let frame: Vec<Kept> = among.frame.iter().map(Kept::of).collect();
-    let frame = serde_json::to_string(&frame).map_err(|e| unwritable(&e))?;
+    let frame = keep_frame(among.frame, texts);
     let scope = serde_json::to_string(among.scope).map_err(|e| unwritable(&e))?;
     let entered = Entered {
         entry: among.entry.0,
         before: among.before.to_vec(),
         library: numbers(of_library),
         described: numbers(among.described),
-        frame: hash(&frame),
+        frame,
         scope: hash(&scope),
     };
-    texts.extend([frame, scope]);
+    texts.push(scope);
     Ok(entered)
+}
+
+/// The texts that it needs to be checked again: what users wrote and the sites say is in the others.
+pub fn needs(among: &Among<'_>, of_library: &[FileId], imports: &[(u32, String, u32)], file: FileId) -> bool {
+    let said = among.before.iter().any(|before| match before {
+        Before::Entry { text, .. } | Before::Scope { text } => *text == file.0,
+        Before::NoScope => false,
+    });
+    said || file == among.entry
+        || of_library.contains(&file)
+        || among.described.contains(&file)
+        || imports.iter().any(|(_, _, to)| *to == file.0)
 }
 
 /// Names, values and scope, as they were.
 pub fn given(entered: &Entered, store: &Store) -> Result<Given, Trouble> {
     let text = |hash: &str| store.text(hash).map_err(|fault| Trouble::new(fault.message));
     let unreadable = |why: String| Trouble::new(format!("what came before it cannot be read from the journal: {why}"));
-    let frame: Vec<Kept> = serde_json::from_str(&text(&entered.frame)?).map_err(|e| unreadable(e.to_string()))?;
-    let frame = frame.iter().map(Kept::value).collect::<Result<_, _>>().map_err(unreadable)?;
+    let value = |slot: &Slot| -> Result<Option<Value>, Trouble> {
+        let plain = match slot {
+            Slot::Empty => return Ok(None),
+            Slot::Value(plain) => plain.value(),
+            Slot::Text(hash) => {
+                serde_json::from_str::<Plain>(&text(hash)?).map_err(|e| e.to_string()).and_then(|p| p.value())
+            }
+            Slot::Lost => {
+                let what = "the value of an earlier entry of the prompt, which was not kept".to_string();
+                Ok(Value::Unknown(Arc::new(Unknown { ty: Type::Any, what })))
+            }
+        };
+        plain.map(Some).map_err(unreadable)
+    };
+    let frame = entered.frame.iter().map(value).collect::<Result<_, _>>()?;
     let scope = serde_json::from_str(&text(&entered.scope)?).map_err(|e| unreadable(e.to_string()))?;
     Ok(Given { frame, scope, ..Given::default() })
 }
@@ -150,4 +169,23 @@ fn the_expression(program: &Block) -> Option<&Expr> {
 fn lost() -> Trouble {
     Trouble::new("what was said at the prompt before it is not accepted by this edge any more")
         .help("resume it with the edge that started it; `edge show` says what is there, and what is owed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_kept_as_far_as_there_is_room_the_newest_first() {
+        let text = |length: usize| Some(Value::String("x".repeat(length).into()));
+        let mut texts = Vec::new();
+        let frame = vec![text(3), None, text(LARGE), text(MOST)];
+        let slots = keep_frame(&frame, &mut texts);
+        let large = Slot::Text(hash(&texts[0]));
+        assert_eq!(slots, [Slot::Value(Plain::Text("xxx".into())), Slot::Empty, large, Slot::Lost]);
+        let many: Frame = std::iter::repeat_n(text(MOST - 100), 10).collect();
+        let slots = keep_frame(&many, &mut Vec::new());
+        let lost = slots.iter().take_while(|slot| **slot == Slot::Lost).count();
+        assert_eq!(lost, 2, "{slots:?}");
+    }
 }

@@ -251,9 +251,12 @@ impl Workplace {
         let mut described = files.read_files();
         described.push(file);
         // Most users have sites of one stack, and reading the other's services would be half of the time to start. Who
-        // is told of a mistake is told by all that there is.
+        // is told of a mistake is told by all that there is; and who describes services must not contradict any of it.
+        let describes = |program: &ast::Block| program.iter().any(|s| matches!(s.kind, ast::StmtKind::Service(_)));
+        let describes = describes(&parsed.program) || files.parsed.values().any(describes);
         let spoken_of = |stack: &str| {
-            places.sites.inventory.iter().any(|(_, site)| &*site.stack == stack)
+            describes
+                || places.sites.inventory.iter().any(|(_, site)| &*site.stack == stack)
                 || sources.iter().any(|(_, source)| source.text.contains(stack))
         };
         let (needed, further): (Vec<_>, Vec<_>) =

@@ -86,11 +86,19 @@ pub fn record(
     inputs: &IndexMap<Name, Value>,
     plan: Option<&Plan>,
 ) -> Result<(Record, Vec<String>), Trouble> {
-    let all: Vec<(String, String)> =
-        start.sources.iter().map(|(_, s)| (s.name.to_string(), s.text.to_string())).collect();
+    let needed = |file| match &start.among {
+        Some(among) => entered::needs(among, start.of_library, start.imports, file),
+        None => true,
+    };
+    let all: Vec<(String, String)> = start
+        .sources
+        .iter()
+        .map(|(file, s)| if needed(file) { (s.name.to_string(), s.text.to_string()) } else { Default::default() })
+        .collect();
     let of_library = if start.among.is_none() { start.of_library.len() } else { 0 };
     let (own, library) = all.split_at(all.len().saturating_sub(of_library));
-    let hashed = |texts: &[(String, String)]| texts.iter().map(|(n, t)| (n.clone(), hash(t))).collect();
+    let hash_of = |text: &str| if text.is_empty() { String::new() } else { hash(text) };
+    let hashed = |texts: &[(String, String)]| texts.iter().map(|(n, t)| (n.clone(), hash_of(t))).collect();
     let inventory = serde_json::to_string(&start.places.sites.inventory).map_err(|e| unwritable(&e))?;
     let plan = plan.map(serde_json::to_string).transpose().map_err(|e| unwritable(&e))?;
     let (mut kept, mut secrets) = (Vec::new(), Vec::new());
@@ -119,7 +127,7 @@ pub fn record(
         simulated: start.places.simulated(),
         entered,
     };
-    texts.extend(all.into_iter().map(|(_, text)| text));
+    texts.extend(all.into_iter().map(|(_, text)| text).filter(|text| !text.is_empty()));
     texts.push(inventory);
     texts.extend(plan);
     Ok((record, texts))
@@ -140,7 +148,8 @@ pub fn recall(workplace: &Workplace, store: &Store, record: &Record, vars: &[Str
     let text = |hash: &str| store.text(hash).map_err(|fault| Trouble::new(fault.message));
     let mut sources = Sources::default();
     for (name, hash) in &record.sources {
-        sources.add(name.as_str(), text(hash)?);
+        let text = if hash.is_empty() { String::new() } else { text(hash)? };
+        sources.add(name.as_str(), text);
     }
     let mut files = Files::recalled(&sources, &record.imports);
     let (own, described): (Vec<FileId>, Vec<FileId>) = match &record.entered {

@@ -72,17 +72,19 @@ pub struct Defaults {
 }
 
 impl Guards {
-    /// The operation on a resource that `allow` and `deny` forbid, of all the names that what is done there goes by: one is
-    /// enough to allow it, and one to deny it.
-    pub fn forbids<'a>(&self, resource: &str, operations: &[&'a str]) -> Option<&'a str> {
-        let named = |pattern: &String, operation: &str| match pattern.split_once('.') {
+    /// The resource and operation that `allow` and `deny` forbid, of all the names that what is done goes by: one is enough
+    /// to allow it, and one to deny it.
+    pub fn forbids<'a>(&self, resources: &[&'a str], operations: &[&'a str]) -> Option<(&'a str, &'a str)> {
+        let named = |pattern: &String, (resource, operation): (&str, &str)| match pattern.split_once('.') {
             Some((r, o)) => (r == "*" || r == resource) && (o == "*" || o == operation),
             None => pattern == "*" || pattern == resource,
         };
-        let listed = |list: &[String], operation: &str| list.iter().any(|pattern| named(pattern, operation));
-        let denied = operations.iter().find(|o| listed(&self.deny, o));
-        let allowed = self.allow.is_empty() || operations.iter().any(|o| listed(&self.allow, o));
-        denied.or(operations.first().filter(|_| !allowed)).copied()
+        let listed = |list: &[String], deed| list.iter().any(|pattern| named(pattern, deed));
+        let mut deeds =
+            resources.iter().flat_map(|resource| operations.iter().map(move |operation| (*resource, *operation)));
+        let denied = deeds.clone().find(|deed| listed(&self.deny, *deed));
+        let allowed = self.allow.is_empty() || deeds.clone().any(|deed| listed(&self.allow, deed));
+        denied.or_else(|| deeds.next().filter(|_| !allowed))
     }
 }
 

@@ -8,10 +8,10 @@ use crate::cli::draw;
 use crate::cli::entered::Among;
 use crate::cli::keeping::Keeping;
 use crate::cli::load::{Files, Places, Text, Trouble, Workplace};
-use crate::cli::recorded::Start;
+use crate::cli::recorded::{self, Start};
 use crate::cli::sessions::Opener;
-use crate::run::guards::Guards;
 use crate::run::journal::{Before as Earlier, Store};
+use crate::run::seen::Seen as LastSeen;
 use crate::sim::World;
 use crate::stdlib;
 use edge_lang::check::Session;
@@ -48,7 +48,8 @@ pub struct Dialogue {
     pub(super) runtime: Runtime,
     pub(super) world: Option<World>,
     pub(super) opener: Arc<Opener>,
-    pub(super) guards: Arc<Guards>,
+    /// What sites were seen to have, also by earlier processes.
+    pub(super) last_seen: Option<Arc<LastSeen>>,
     pub(super) interrupts: Interrupts,
     pub(super) said: Vec<Said>,
     /// Names of what the sites have.
@@ -141,7 +142,7 @@ impl Dialogue {
         let world = runtime.block_on(async { places.world(&inventory) });
         Ok(Dialogue {
             opener: Arc::new(places.opener(&inventory, world.as_ref())),
-            guards: Arc::new(Guards::new(places.sites.guards.clone())),
+            last_seen: recorded::seen(&workplace),
             session: Session::new(&inventory),
             library: Arc::new(library),
             program: Arc::default(),

@@ -12,11 +12,12 @@ use crate::cli::summary::Summary;
 use crate::cli::{Status, draw, entered, output, recorded};
 use crate::run::approval::{Approval, Ask, Everything};
 use crate::run::event::Reader;
-use crate::run::journal::Store;
+use crate::run::guards::Guards;
+use crate::run::journal::{Before, Store};
 use edge_lang::eval::{self, Failure, FailureKind, Given, Scope, StepKind, Value};
 use edge_lang::plan::Plan;
 use edge_lang::program::{Expr, Input, Program, Statement, StatementKind};
-use edge_lang::span::Span;
+use edge_lang::span::{FileId, Span};
 use edge_lang::syntax::ast::{self, StmtKind};
 use edge_lang::types::{Name, Type};
 use indexmap::IndexMap;
@@ -68,15 +69,15 @@ impl Dialogue {
             changes: entry.program.changes,
             gave: false,
         };
-        let (status, gave) = self.run(entry, values);
-        if status == Status::Done {
+        let (status, stays) = self.run(entry, values);
+        if let Some(gave) = stays {
             self.said.push(Said { gave, ..said });
         }
         status
     }
 
-    /// How it ended, and whether its value is `it` now.
-    fn run(&mut self, entry: Entry, values: IndexMap<Name, Value>) -> (Status, bool) {
+    /// How it ended, and, if what it came to stays, whether its value is `it` now.
+    fn run(&mut self, entry: Entry, values: IndexMap<Name, Value>) -> (Status, Option<bool>) {
         let grown = !Arc::ptr_eq(self.inventory(), entry.before.inventory());
         let running = self.begin();
         let stop = running.stop.clone();
@@ -95,12 +96,12 @@ impl Dialogue {
             Ended::Done(ended) => ended,
             Ended::Before(status) => {
                 self.go_back(before);
-                return (status, false);
+                return (status, None);
             }
             Ended::Stopped => {
                 anstream::eprintln!("stopped; nothing was changed");
                 self.go_back(before);
-                return (Status::Failed, false);
+                return (Status::Failed, None);
             }
             Ended::Left(kept) => {
                 anstream::eprint!("{}", summary.text(&[], None));
@@ -112,7 +113,7 @@ impl Dialogue {
                     }
                 );
                 self.go_back(before);
-                return (Status::Owed, false);
+                return (Status::Owed, None);
             }
         };
         match &ended.result {
@@ -128,15 +129,15 @@ impl Dialogue {
             || ended.frame.iter().skip(earlier).any(Option::is_some);
         if ended.result.is_err() && !came_to {
             self.go_back(before);
-            return (ended.status, false);
+            return (ended.status, None);
         }
         self.frame = ended.frame;
         let gave = ended.result.is_ok_and(|value| self.remember(&program, value));
         self.stays(file, imports, gave);
         self.program = program;
         match ended.owed.is_empty() {
-            true => (ended.status, gave),
-            false => (Status::Owed, gave),
+            true => (ended.status, Some(gave)),
+            false => (Status::Owed, Some(gave)),
         }
     }
 
@@ -170,11 +171,12 @@ impl Dialogue {
             inventory: self.session.inventory().clone(),
             library: self.library.clone(),
             sessions: self.opener.clone(),
-            guards: self.guards.clone(),
+            guards: Arc::new(Guards::new(self.places.sites.guards.clone())),
             base,
             variables: Arc::new(self.places.environment.variables.clone()),
             interrupt,
         })
+        .seeing(self.last_seen.clone())
     }
 
     pub(super) fn around(&self) -> Scope {
@@ -251,11 +253,18 @@ impl Dialogue {
         if !self.workplace.keeps_runs() {
             return Ok(None);
         }
-        if self.sources.get(entry.file).is_some_and(|source| may_hold_secret(&source.text)) {
-            anstream::eprintln!("this entry is not kept in the journal: there may be a secret in it");
-            return Ok(None);
-        }
-        recorded::open(&self.workplace).map(Some)
+        let may_hold_secret = |file: FileId| self.sources.get(file).is_some_and(|source| may_hold_secret(&source.text));
+        let said = self.earlier.iter().filter_map(|before| match before {
+            Before::Entry { text, .. } | Before::Scope { text } => Some(FileId(*text)),
+            Before::NoScope => None,
+        });
+        let why = match may_hold_secret(entry.file) {
+            true => "in it",
+            false if said.into_iter().any(may_hold_secret) => "in what was said before it",
+            false => return recorded::open(&self.workplace).map(Some),
+        };
+        anstream::eprintln!("this entry is not kept in the journal: there may be a secret {why}");
+        Ok(None)
     }
 
     /// Names as they are now, and the scope around an entry.

@@ -29,7 +29,8 @@ type Begun = (Option<Key>, Option<String>);
 
 /// An effect in the words of the inventory.
 struct Deed<'a> {
-    resource: &'a str,
+    /// What it is; of a document also the resource of its kind, which says it best and comes first.
+    resources: Vec<&'a str>,
     /// The operation as it is written, and what else it comes to.
     operations: Vec<&'a str>,
     /// What comes along with another operation, by its name.
@@ -44,25 +45,31 @@ impl<'a> Deed<'a> {
             Action::Copy { .. } if along => (&*effect.resource, vec!["copy", "create"]),
             Action::Copy { .. } | Action::Create => (&*step.resource, vec![written, "create"]),
             Action::Replace { .. } => (&*step.resource, vec![written, "delete", "create"]),
+            Action::Change { .. } if step.document.is_some() => (&*step.resource, vec![written, "set"]),
             _ => (&*step.resource, vec![written]),
         };
+        let described = step.document.as_ref().and_then(|document| document.described.as_deref());
+        let of_kind = described.filter(|_| resource == &*step.resource);
+        let resources = of_kind.into_iter().chain([resource]).collect();
         operations.dedup();
         let along = match effect.action {
             Action::Copy { .. } if along => Some(effect.name.as_deref().unwrap_or("?")),
             _ => None,
         };
-        Deed { resource, operations, along }
+        Deed { resources, operations, along }
     }
 
     fn names(&self) -> impl Iterator<Item = String> {
-        let each = self.operations.iter().map(|operation| format!("{}.{operation}", self.resource));
-        each.chain([self.resource.to_string()])
+        self.resources.iter().flat_map(|resource| {
+            let each = self.operations.iter().map(move |operation| format!("{resource}.{operation}"));
+            each.chain([resource.to_string()])
+        })
     }
 
     /// Why it may not be: of what comes along, it is said what that is.
     fn forbidden(&self, why: String, at: &str) -> Trouble {
         let message = match self.along {
-            Some(name) => format!("{} `{name}` would be copied to {at}, and {why}", self.resource),
+            Some(name) => format!("{} `{name}` would be copied to {at}, and {why}", self.resources[0]),
             None => why,
         };
         Trouble::refused(message).code(&codes::GUARD).help(format!("edge.yaml says so of {at}"))
@@ -94,10 +101,9 @@ impl Guards {
         if guards.protect {
             return Err(deed.forbidden(format!("{name} is protected: nothing is changed there"), name));
         }
-        match guards.forbids(deed.resource, &deed.operations) {
-            Some(operation) => {
-                let what = format!("{}.{operation}", deed.resource);
-                Err(deed.forbidden(format!("{what} is not allowed at {name}"), name))
+        match guards.forbids(&deed.resources, &deed.operations) {
+            Some((resource, operation)) => {
+                Err(deed.forbidden(format!("{resource}.{operation} is not allowed at {name}"), name))
             }
             None => Ok(()),
         }
@@ -143,7 +149,7 @@ impl Guards {
     /// Whether a resource may come along to a site with an operation there.
     pub fn may_come_along(&self, site: SiteId, resource: &str, inventory: &Inventory) -> bool {
         let guards = self.by_site.get(inventory.name(site));
-        guards.is_none_or(|g| !g.protect && g.forbids(resource, &["copy", "create"]).is_none())
+        guards.is_none_or(|g| !g.protect && g.forbids(&[resource], &["copy", "create"]).is_none())
     }
 }
 

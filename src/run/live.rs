@@ -260,6 +260,9 @@ pub fn prepared(run: &Run, mut step: Step) -> Result<Step, Failure> {
             .help(format!("`edge doc {}` says what there is", step.resource)));
     }
     step.policy = step.policy.over(&run.defaults);
+    if let Some(document) = &mut step.document {
+        document.described = run.library.kind_in(&step.service, &document.kind).map(|r| r.name.clone());
+    }
     if step.subject.is_none() && step.kind != StepKind::Copy {
         let operation = any_resource(run, &step).and_then(|r| r.operation(&step.operation));
         let subject = operation.and_then(|o| o.subject.clone());

@@ -88,10 +88,10 @@ defaults: {timeout: 2min, unreachable: defer, in_flight: 8}
     assert_eq!(connect("Zone1", Some("nobody")).unwrap_err(), "it has no account `nobody`");
     let guards = &sites.guards["Zone1"];
     assert!(guards.protect && guards.limits["server.create"] == 5);
-    let permit = |resource, operation| guards.forbids(resource, &[operation]).is_none();
+    let permit = |resource, operation| guards.forbids(&[resource], &[operation]).is_none();
     assert!(permit("server", "create") && !permit("server", "delete") && !permit("image", "create"));
-    assert_eq!(guards.forbids("server", &["ensure", "create"]), None, "one of what it comes to is allowed");
-    assert_eq!(guards.forbids("server", &["rebuild", "delete", "create"]), Some("delete"));
+    assert_eq!(guards.forbids(&["server"], &["ensure", "create"]), None, "one of what it comes to is allowed");
+    assert_eq!(guards.forbids(&["server"], &["rebuild", "delete", "create"]), Some(("server", "delete")));
     assert_eq!(sites.guards["edge-001"].in_flight, Some(2));
     assert_eq!(sites.defaults.timeout, Some(Duration::from_secs(120)));
     assert_eq!(sites.defaults.unreachable, Some(Unreachable::Defer));

@@ -197,7 +197,12 @@ impl Work<'_, '_> {
             per_site: per_site.into_iter().map(|(site, value)| (site, own(value))).collect(),
             // What cannot be undone is about what is there.
             subject: (self.op.kind == StepKind::Final).then(|| self.documents.param.clone()),
-            document: Some(Document { param: self.documents.param.clone(), kind: written.kind, name: written.name }),
+            document: Some(Document {
+                param: self.documents.param.clone(),
+                kind: written.kind,
+                name: written.name,
+                described: None,
+            }),
             placement: at,
             dependencies,
             identity: self.merged.identity,

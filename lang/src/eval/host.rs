@@ -86,6 +86,8 @@ pub struct Document {
     pub param: Name,
     pub kind: Arc<str>,
     pub name: Arc<str>,
+    /// The resource that describes its kind, where one does.
+    pub described: Option<Name>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

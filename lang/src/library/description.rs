@@ -400,6 +400,12 @@ impl Library {
         services.flat_map(|s| s.resources.values()).find(|r| matches!(&r.kind, Some(Kind::Named(k)) if k == kind))
     }
 
+    /// The resource of a service that describes a kind, whichever stack the service is of.
+    pub fn kind_in(&self, service: &str, kind: &str) -> Option<&Resource> {
+        let services = self.services.iter().filter(|s| &*s.name == service);
+        services.flat_map(|s| s.resources.values()).find(|r| matches!(&r.kind, Some(Kind::Named(k)) if k == kind))
+    }
+
     /// The services that describe a resource with this operation. `copy` is one of all that have a bridge.
     pub fn describing(&self, resource: &str, operation: &str) -> impl Iterator<Item = &Service> {
         let fits =

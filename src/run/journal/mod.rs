@@ -16,7 +16,7 @@ pub use disk::{DiskJournal, Pace};
 pub use driver::Driver;
 pub use memory::{Known, Memory, forget_secrets, hidden, hide, lacks_secret};
 pub use past::{Past, Pursued};
-pub use store::{Before, Entered, Fault, Kept as KeptRun, Record, Store, hash};
+pub use store::{Before, Entered, Fault, Kept as KeptRun, Record, Slot, Store, hash};
 pub(super) use store::{private_file, private_folder};
 
 use edge_lang::eval::{Kept, Key};

@@ -7,6 +7,7 @@ use edge_lang::eval::Plain;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -125,8 +126,8 @@ pub struct Record {
     pub entered: Option<Entered>,
 }
 
-/// An entry of a prompt, and what the entries before it had left. Numbers are those of texts in `sources`, which has all
-/// of them, the library's too.
+/// An entry of a prompt, and what the entries before it had left. Numbers are those of texts in `sources`, where the
+/// library's are, too; a text that is not needed is empty there, and has no hash.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entered {
     pub entry: u32,
@@ -135,10 +136,22 @@ pub struct Entered {
     pub library: Vec<u32>,
     /// Texts that describe services, each of which stands for what an earlier one said.
     pub described: Vec<u32>,
-    /// The hash of the values of names, by slot, in JSON.
-    pub frame: String,
+    /// The values of names, by slot.
+    pub frame: Vec<Slot>,
     /// The hash of the scope around it, in JSON.
     pub scope: String,
+}
+
+/// What stands in a slot of an entry's frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slot {
+    Empty,
+    Value(Plain),
+    /// A larger value: the hash of its JSON, which the entries after it refer to, too.
+    Text(String),
+    /// It was not kept: known only later, or too large.
+    Lost,
 }
 
 /// What came before an entry and still matters to what names mean.
@@ -349,16 +362,29 @@ impl Store {
 fn forget_old(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut query = connection.prepare(
         "DELETE FROM runs WHERE settled AND id NOT IN (SELECT id FROM runs WHERE settled ORDER BY id DESC LIMIT ?1)
-         RETURNING name",
+         RETURNING name, record",
     )?;
-    let gone: Vec<String> = query.query_map([ENDED_RUNS], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-    if !gone.is_empty() {
-        connection.execute(
-            "DELETE FROM texts WHERE NOT EXISTS (SELECT 1 FROM runs WHERE instr(record, texts.hash) > 0)",
-            [],
-        )?;
+    let gone: Vec<(String, String)> =
+        query.query_map([ENDED_RUNS], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+    let mut unused: HashSet<&str> = gone.iter().flat_map(|(_, record)| hashes(record)).collect();
+    if !unused.is_empty() {
+        let mut query = connection.prepare("SELECT record FROM runs")?;
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            for needed in hashes(&row.get::<_, String>(0)?) {
+                unused.remove(needed);
+            }
+        }
     }
-    Ok(gone)
+    for hash in unused {
+        connection.execute("DELETE FROM texts WHERE hash = ?1", [hash])?;
+    }
+    Ok(gone.into_iter().map(|(name, _)| name).collect())
+}
+
+/// What may be the hash of a text in a record's JSON.
+fn hashes(record: &str) -> impl Iterator<Item = &str> {
+    record.split('"').filter(|word| word.len() == 64 && word.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 pub(in crate::run) fn private_folder(folder: &Path) -> Result<(), Fault> {

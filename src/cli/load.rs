@@ -141,6 +141,13 @@ impl Places {
             anstream::eprintln!("warning: {problem}");
         }
     }
+
+    /// Those of the inventory alone, which its user wrote for these sites.
+    pub fn report_inventory(&self) {
+        for problem in &self.sites.problems {
+            anstream::eprintln!("warning: {problem}");
+        }
+    }
 }
 
 impl Workplace {
@@ -211,6 +218,13 @@ impl Workplace {
 
     /// The sites, without any request.
     pub fn places(&self) -> Result<Places, Trouble> {
+        if let Some(file) = &self.inventory_file {
+            let path = self.environment.working_directory.join(file);
+            std::fs::File::open(&path).map_err(|e| {
+                Trouble::new(format!("the inventory `{}` cannot be read: {e}", path.display()))
+                    .help("`--inventory FILE` and `EDGE_INVENTORY` name it; without them it is edge.yaml beside you")
+            })?;
+        }
         let mut clouds = config::load_clouds(&self.environment);
         let mut sites = config::load_inventory(&self.environment, self.inventory_file.as_deref(), &clouds);
         let sim = match &self.sim {

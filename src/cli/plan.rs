@@ -14,6 +14,7 @@ pub fn plan(workplace: Workplace, arguments: Plan) -> Status {
             return Status::Wrong;
         }
     };
+    loaded.places.report_inventory();
     if let Err(status) = loaded.report() {
         return status;
     }

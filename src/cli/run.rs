@@ -42,8 +42,9 @@ fn run_loaded(workplace: Workplace, text: Text, how: How) -> Status {
             return Status::Wrong;
         }
     };
-    if loaded.has_errors() {
-        loaded.places.report();
+    match loaded.has_errors() {
+        true => loaded.places.report(),
+        false => loaded.places.report_inventory(),
     }
     if let Err(status) = loaded.report() {
         return status;

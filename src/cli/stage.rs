@@ -93,7 +93,7 @@ impl Stage {
             sites,
             library: loaded.library.clone(),
             sessions: Arc::new(loaded.places.opener(&inventory, world)),
-            guards: Arc::new(Guards::new(sites.guards.clone())),
+            guards: Arc::new(Guards::of(sites.guards.clone(), &loaded.library, &inventory)),
             base: loaded.base.clone(),
             variables: Arc::new(loaded.places.environment.variables.clone()),
             inventory,

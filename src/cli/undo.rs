@@ -69,7 +69,12 @@ pub async fn take_back(
     for failure in &taken.failures {
         draw::failure(&loaded.sources, failure, &stage.inventory);
     }
-    anstream::eprint!("{summary}");
+    if !taken.failures.is_empty() || !owed.is_empty() {
+        anstream::eprint!("{summary}");
+    }
+    if taken.said.is_empty() && taken.stays.is_empty() && taken.failures.is_empty() {
+        anstream::println!("there was nothing to take back");
+    }
     for said in &taken.said {
         anstream::println!("taken back: {said}");
     }

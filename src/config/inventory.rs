@@ -61,6 +61,8 @@ pub struct Guards {
     pub limits: BTreeMap<String, u64>,
     /// Requests at once.
     pub in_flight: Option<usize>,
+    /// What of the entry is not understood: it may have been meant as a guard, so nothing is changed there.
+    pub unclear: Option<String>,
 }
 
 /// What holds where a program says nothing.
@@ -264,6 +266,7 @@ impl Sites {
         .into_iter()
         .chain(ways)
         .collect();
+        let problems = self.problems.len();
         self.only(&map, Some(pattern), &known);
         let written = map.get("stack").and_then(Node::scalar);
         let told = WAYS.iter().find(|(_, keys)| map.contains_key(keys[0])).map(|(stack, _)| stack.to_string());
@@ -299,8 +302,9 @@ impl Sites {
                 accounts.push((account.clone(), spread));
             }
         }
-        let guards = self.guards(&map, pattern);
         let services = self.services(&map, pattern);
+        let mut guards = self.guards(&map, pattern);
+        guards.unclear = self.problems[problems..].first().map(Problem::to_string);
         for (i, (name, (connection, labels))) in names.iter().zip(connections.into_iter().zip(labels)).enumerate() {
             let name: Arc<str> = name.into();
             if self.inventory.id(&name).is_some() {
@@ -435,6 +439,7 @@ impl Sites {
             deny: self.value(map, Some(pattern), "deny", "a list of operations", words).unwrap_or_default(),
             in_flight: self.value(map, Some(pattern), "in_flight", "a number from 1 on", count),
             limits,
+            unclear: None,
         }
     }
 

@@ -171,7 +171,7 @@ impl Dialogue {
             inventory: self.session.inventory().clone(),
             library: self.library.clone(),
             sessions: self.opener.clone(),
-            guards: Arc::new(Guards::new(self.places.sites.guards.clone())),
+            guards: Arc::new(Guards::of(self.places.sites.guards.clone(), &self.library, self.session.inventory())),
             base,
             variables: Arc::new(self.places.environment.variables.clone()),
             interrupt,

@@ -6,8 +6,10 @@ use super::approval::Approval;
 use super::codes;
 use super::trouble::Trouble;
 use crate::config;
+use edge_lang::diagnostic::nearest;
 use edge_lang::eval::{Key, Step, StepKind};
 use edge_lang::inventory::Inventory;
+use edge_lang::library::{Library, Resource};
 use edge_lang::model::SiteId;
 use edge_lang::plan::{Action, PlannedEffect};
 use futures_util::future::BoxFuture;
@@ -76,9 +78,48 @@ impl<'a> Deed<'a> {
     }
 }
 
+/// What a pattern of the inventory names that is not there: it would never hold.
+fn unknown(pattern: &str, stack: &str, library: &Library) -> Option<String> {
+    let (resource, operation) = match pattern.split_once('.') {
+        Some((resource, operation)) => (resource, Some(operation).filter(|o| *o != "*")),
+        None => (pattern, None),
+    };
+    let near = |word: &str, names: &mut dyn Iterator<Item = &str>| {
+        nearest(word, names).map(|near| format!("; is `{near}` meant?")).unwrap_or_default()
+    };
+    let mut described = library.services.iter().filter(|s| &*s.stack == stack).flat_map(|s| s.resources.values());
+    if resource != "*" && library.resource(stack, resource).is_none() {
+        let near = near(resource, &mut described.map(|r| &*r.name));
+        return Some(format!("`{pattern}` names no resource of `{stack}`{near}"));
+    }
+    let operation = operation?;
+    let of = |r: &&Resource| resource == "*" || &*r.name == resource;
+    let known = described.clone().filter(of).flat_map(|r| r.operations.keys().map(|o| &**o)).chain(EFFECTS);
+    if known.clone().any(|known| known == operation) {
+        return None;
+    }
+    let near = near(operation, &mut known.into_iter());
+    described.next().map(|_| format!("`{pattern}` names no operation{near}"))
+}
+
+/// What effects are called beside the operations that bring them about.
+const EFFECTS: [&str; 4] = ["create", "copy", "set", "delete"];
+
 impl Guards {
     pub fn new(by_site: BTreeMap<Arc<str>, config::Guards>) -> Guards {
         Guards { by_site, begun: Mutex::default() }
+    }
+
+    /// Those of an inventory, of which a name that no resource and no operation at its site has makes the site unclear.
+    pub fn of(by_site: BTreeMap<Arc<str>, config::Guards>, library: &Library, inventory: &Inventory) -> Guards {
+        let mut guards = Guards::new(by_site);
+        for (name, own) in &mut guards.by_site {
+            let stack = inventory.id(name).and_then(|id| inventory.get(id)).map_or("", |site| &*site.stack);
+            let written = own.allow.iter().chain(&own.deny).chain(own.limits.keys());
+            let unknown = written.filter_map(|pattern| unknown(pattern, stack, library)).next();
+            own.unclear = own.unclear.take().or(unknown);
+        }
+        guards
     }
 
     /// The same rules, and as much as has begun: what is counted from here on is counted there only.
@@ -98,6 +139,11 @@ impl Guards {
             return Ok(());
         }
         let deed = Deed::of(step, effect);
+        if let Some(why) = &guards.unclear {
+            let message =
+                format!("nothing is changed at {name} as long as what is said of it is not understood: {why}");
+            return Err(deed.forbidden(message, name));
+        }
         if guards.protect {
             return Err(deed.forbidden(format!("{name} is protected: nothing is changed there"), name));
         }
@@ -149,7 +195,8 @@ impl Guards {
     /// Whether a resource may come along to a site with an operation there.
     pub fn may_come_along(&self, site: SiteId, resource: &str, inventory: &Inventory) -> bool {
         let guards = self.by_site.get(inventory.name(site));
-        guards.is_none_or(|g| !g.protect && g.forbids(&[resource], &["copy", "create"]).is_none())
+        guards
+            .is_none_or(|g| !g.protect && g.unclear.is_none() && g.forbids(&[resource], &["copy", "create"]).is_none())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Taking a run back, all of it or what used a thing that has failed: in the reverse order of the program, each step undone as
 //! `atomic` undoes it. What is open is given up and undone; what cannot be undone is said.
 
+use super::journal::{Id, Pursued};
 use super::live::{Live, title};
 use super::walk::{Walk, behind};
 use super::{codes, copies, effect::with_article, live::times};
@@ -18,17 +19,17 @@ pub struct Taken {
 }
 
 impl Live {
-    async fn steps(&self, program: &Program, given: Given) -> Vec<Step> {
+    /// The steps of the journal, and what the program ended with: as the run did, or because it comes no further now.
+    async fn steps(&self, program: &Program, given: Given) -> (Vec<Step>, Option<Failure>) {
         let walk = Walk::new(self);
-        // It ends where the run ended: what it gives is nobody's.
-        let _ = eval::run(program, given, &walk).await;
-        walk.into_steps()
+        let ended = eval::run(program, given, &walk).await.result;
+        (walk.into_steps(), ended.err())
     }
 
     /// What used the thing that has failed goes first, and what is open behind it; then what is left of the thing itself. The run
     /// has failed there.
     pub async fn end_doomed(&self, program: &Program, given: Given, key: &Key) -> Result<(), Failure> {
-        let steps = self.steps(program, given).await;
+        let (steps, _) = self.steps(program, given).await;
         let mut taken = Taken::default();
         for step in behind(&self.run, key, &steps).into_iter().rev() {
             self.take_back_step(step, &mut taken).await;
@@ -57,7 +58,9 @@ impl Live {
     /// Everything that the run did.
     pub async fn take_all_back(&self, program: &Program, given: Given) -> Taken {
         let mut taken = Taken::default();
-        for step in self.steps(program, given).await.iter().rev() {
+        let (steps, ended) = self.steps(program, given).await;
+        taken.failures.extend(self.not_come_to(&steps, ended.as_ref()));
+        for step in steps.iter().rev() {
             if self.run.is_interrupted() {
                 let stopped = Failure::new(&codes::INTERRUPTED, step.span, "stopped while the run was taken back");
                 taken.failures.push(stopped.kind(FailureKind::Interrupted));
@@ -66,6 +69,25 @@ impl Live {
             self.take_back_step(step, &mut taken).await;
         }
         taken
+    }
+
+    /// What the journal has of steps that the program does not come to any more, as where a file has changed: it stays.
+    fn not_come_to(&self, steps: &[Step], ended: Option<&Failure>) -> Vec<Failure> {
+        let left = self.run.past.pursuits.iter().filter(|(id, _)| !steps.iter().any(|step| step.key == id.key));
+        let failure = |(id, pursued): (&Id, &Pursued)| {
+            let sites = pursued.stands();
+            let first = sites.first().filter(|_| !pursued.begin.last)?;
+            let message =
+                format!("{} is not taken back: the program does not come to it any more", pursued.begin.title);
+            let mut failure = Failure::new(&codes::NOT_UNDONE, id.key.call, message).kind(FailureKind::Owed);
+            failure = failure.at(first, "it is there, or may be");
+            failure.sites.extend(sites.iter().skip(1).map(|site| (site, "it is there, or may be".to_string())));
+            Some(match ended {
+                Some(why) => failure.help(format!("it ends with: {}", why.message)),
+                None => failure,
+            })
+        };
+        left.filter_map(failure).collect()
     }
 
     async fn take_back_step(&self, step: &Step, taken: &mut Taken) {

@@ -143,6 +143,10 @@ impl Host for Walk<'_> {
         self.live.read(path, span)
     }
 
+    fn documents(&self, text: &str, span: Span) -> Result<Vec<Value>, Failure> {
+        self.live.documents(text, span)
+    }
+
     fn secret(&self, name: &str, span: Span) -> Result<Secret, Failure> {
         self.live.secret(name, span)
     }

@@ -98,6 +98,17 @@ defaults: {timeout: 2min, unreachable: defer, in_flight: 8}
 }
 
 #[test]
+fn an_entry_that_is_not_understood_guards_its_site() {
+    let (sites, _) = load(Some(
+        "{sites: {A: {cloud: zone1, protct: true}, B: {cloud: zone1, protect: yes please}, C: {cloud: zone1, person: p}}}",
+    ));
+    let unclear = |name: &str| sites.guards.get(name).and_then(|guards| guards.unclear.clone());
+    assert!(unclear("A").is_some_and(|why| why.contains("is `protect` meant?")));
+    assert!(unclear("B").is_some_and(|why| why.contains("true or false")));
+    assert_eq!(unclear("C"), None);
+}
+
+#[test]
 fn one_mistake_does_not_hide_the_next() {
     let (sites, clouds) = load(Some(
         "

@@ -185,6 +185,12 @@ impl Pursued {
         self.touched.iter().filter(leaving).collect()
     }
 
+    /// Where something of it is, or may be; without what was waived.
+    pub fn stands(&self) -> SiteSet {
+        let stands = |site: &SiteId| self.pursuit.belief(*site).is_some_and(|b| !b.state.is_closed());
+        self.touched.iter().filter(stands).collect()
+    }
+
     /// Whether all of its outcome was removed again.
     fn is_taken_back(&self) -> bool {
         let gone = |site: SiteId| self.pursuit.belief(site).is_some_and(|b| b.state.is_closed());

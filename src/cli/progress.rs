@@ -115,6 +115,7 @@ impl Reader for Progress {
             EventKind::Broken { site, why } => self.say(format!("{}: made, but broken: {why}", at(site))),
             EventKind::Silent { site, why } => self.say(format!("{}: no answer: {why}", at(site))),
             EventKind::Unreachable { site, why } => self.say(format!("{}: not reached: {why}", at(site))),
+            EventKind::Stopped { site, why } => self.say(format!("{}: {why}", at(site))),
             EventKind::Remembered { site, age, why } => {
                 self.say(format!("{}: as last seen {} ago: {why}", at(site), duration_text(*age)));
             }

@@ -134,6 +134,7 @@ impl Reader for Summary {
             EventKind::Broken { site, why } => self.add(key, *site, format!("made, but broken: {why}")),
             EventKind::Silent { site, why } => self.add(key, *site, format!("no answer ({why})")),
             EventKind::Unreachable { site, why } => self.add(key, *site, format!("not reached ({why})")),
+            EventKind::Stopped { site, why } => self.add(key, *site, why.clone()),
             EventKind::Remembered { site, age, why } => {
                 self.add(key, *site, format!("as last seen {} ago ({why})", duration_text(*age)));
             }

@@ -253,6 +253,10 @@ impl<'a> Body<'a> {
                 render::place_marker(&mut request, self.resource, mark, marker).map_err(|e| self.stopped(e.into()))?;
             }
             let sent = insists.then(|| request.clone());
+            // It was looked up, or its ticket was made, when the run was stopped.
+            if makes && self.run.is_interrupted() {
+                return Err(self.stopped(Trouble::unsent()));
+            }
             let upload = self.upload(template).await.map_err(|t| self.stopped(t))?;
             let what = format!("{} {}", request.method.text(), request.path);
             self.emit(EventKind::Sent { site: self.site, what });
@@ -442,7 +446,7 @@ impl<'a> Body<'a> {
             let status = self.known.row.get("status").and_then(Json::as_str).unwrap_or("waiting").to_string();
             self.emit(EventKind::Waiting { site: self.site, why: status });
             if !self.run.pause(pause).await {
-                return Err(Stop::Silent(Trouble::silent("stopped while it was waited for")));
+                return Err(Stop::Silent(Trouble::unready()));
             }
             pause = (pause * 2).min(Duration::from_secs(10));
         }

@@ -53,6 +53,11 @@ pub enum EventKind {
         site: SiteId,
         why: String,
     },
+    /// The user stopped the run before the site was sent to, or got ready.
+    Stopped {
+        site: SiteId,
+        why: String,
+    },
     /// A read goes by what was last seen of it.
     Remembered {
         site: SiteId,

@@ -100,6 +100,7 @@ pub async fn perform(
     };
     let mut failure = Failure::new(code, step.span, message).kind(match (owed, done.is_empty()) {
         (true, _) => FailureKind::Owed,
+        _ if left.iter().any(|(_, t)| t.stopped) => FailureKind::Interrupted,
         (false, true) => FailureKind::Failed,
         (false, false) => FailureKind::Partial,
     });
@@ -172,6 +173,11 @@ impl Act {
         {
             return (None, Err(trouble));
         }
+        if run.is_interrupted() {
+            let trouble = Trouble::unsent();
+            run.events.emit(Some(&step.key), EventKind::Stopped { site: *site, why: trouble.message.clone() });
+            return (effect, Err(trouble));
+        }
         let end = Instant::now() + patience.limit;
         let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
         let mut pause = Duration::from_millis(500);
@@ -189,10 +195,10 @@ impl Act {
                 Err(trouble)
                     if trouble.kind != Kind::Refused && Instant::now() + pause < end && !run.is_interrupted() =>
                 {
-                    run.events.emit(Some(&step.key), EventKind::Silent { site: *site, why: trouble.message });
-                    tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
-                        () = run.interrupted() => {}
+                    let why = trouble.message.clone();
+                    run.events.emit(Some(&step.key), EventKind::Silent { site: *site, why });
+                    if !run.pause(pause).await {
+                        return (effect, Err(trouble));
                     }
                     pause = (pause * 2).min(Duration::from_secs(10));
                 }

@@ -14,6 +14,8 @@ pub struct Trouble {
     pub help: Option<String>,
     /// The site did answer: that it failed, so that nobody knows what it did.
     pub answered: bool,
+    /// The user stopped the run, which says nothing of the site.
+    pub stopped: bool,
     /// Of a refusal that is more than a site's own no.
     pub code: Option<&'static Code>,
 }
@@ -30,11 +32,22 @@ pub enum Kind {
 
 impl Trouble {
     pub fn refused(message: impl Into<String>) -> Trouble {
-        Trouble { kind: Kind::Refused, message: message.into(), help: None, answered: false, code: None }
+        let message = message.into();
+        Trouble { kind: Kind::Refused, message, help: None, answered: false, stopped: false, code: None }
     }
 
     pub fn silent(message: impl Into<String>) -> Trouble {
-        Trouble { kind: Kind::Silent, message: message.into(), help: None, answered: false, code: None }
+        Trouble { kind: Kind::Silent, ..Trouble::refused(message) }
+    }
+
+    /// The run was stopped before anything was sent.
+    pub fn unsent() -> Trouble {
+        Trouble { kind: Kind::NotReached, stopped: true, ..Trouble::refused("stopped before it was sent") }
+    }
+
+    /// The run was stopped while what was sent was getting ready.
+    pub fn unready() -> Trouble {
+        Trouble { kind: Kind::Silent, stopped: true, ..Trouble::refused("stopped while it was getting ready") }
     }
 
     pub fn help(mut self, text: impl Into<String>) -> Trouble {
@@ -76,7 +89,7 @@ impl From<Failure> for Trouble {
             Failure::Refused(401 | 403, complaint) => format!("denied: {}", complaint.message),
             other => other.to_string(),
         };
-        Trouble { kind, message, help: remedy(&failure).map(str::to_string), answered: false, code: None }
+        Trouble { kind, help: remedy(&failure).map(str::to_string), ..Trouble::refused(message) }
     }
 }
 

@@ -191,6 +191,43 @@ fn what_is_under_way_is_not_due_again() {
 }
 
 #[test]
+fn what_a_runner_left_is_looked_for_before_another_outcome_is_gone_for() {
+    let (a, b) = (site("A"), site("B"));
+    let stopped = |formula: &str| {
+        let mut pursuit = Pursuit::new(parse(formula), Vec::new(), Rules::default()).unwrap();
+        pursuit.issued(&Action::Send(a)).unwrap();
+        pursuit.crash();
+        pursuit.expect(&SiteSet::of(a));
+        pursuit
+    };
+    let mut silent = stopped("A || B");
+    assert_eq!(silent.wanted(), Some(SiteSet::of(a)));
+    assert_eq!(silent.actions(), [Action::Probe(a)]);
+    silent.observe(a, Observation::Unreachable).unwrap();
+    assert_eq!(silent.actions(), [Action::Probe(a), Action::Send(b)]);
+    // Nothing found is not yet nothing there.
+    let mut lost = stopped("A || B");
+    for (observation, next) in [
+        (Observation::Absent, Action::Fence(a)),
+        (Observation::Fenced, Action::Probe(a)),
+        (Observation::Absent, Action::Send(b)),
+    ] {
+        lost.observe(a, observation).unwrap();
+        assert_eq!(lost.actions(), [next]);
+    }
+    let mut given_up = stopped("A || B");
+    given_up.observe(a, Observation::Absent).unwrap();
+    given_up.expect_no_more(a);
+    assert_eq!(given_up.actions(), [Action::Fence(a), Action::Send(b)]);
+    // What belongs to the same outcome waits for nobody.
+    assert_eq!(stopped("A && B").actions(), [Action::Probe(a), Action::Send(b)]);
+    // Nothing is expected where nothing was sent, or nothing is open.
+    let mut known = Pursuit::new(parse("A || B"), Vec::new(), Rules::default()).unwrap();
+    known.expect(&SiteSet::from_iter([a, b]));
+    assert!(known.expected().is_empty());
+}
+
+#[test]
 fn preference_overrides_written_order() {
     let pursuit = Pursuit::new(parse("A || B"), vec![site("B")], Rules::default()).unwrap();
     assert_eq!(pursuit.actions(), [Action::Send(site("B"))]);

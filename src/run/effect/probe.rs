@@ -163,7 +163,8 @@ impl SiteEffect {
 
     pub(super) fn unanswered(&mut self, trouble: Trouble) -> Seen {
         self.word = trouble.message.clone();
-        self.emit(EventKind::Silent { site: self.atom, why: trouble.message });
+        let (site, why) = (self.atom, trouble.message);
+        self.emit(if trouble.stopped { EventKind::Stopped { site, why } } else { EventKind::Silent { site, why } });
         Seen::Nothing
     }
 }

@@ -83,6 +83,9 @@ impl SiteEffect {
     }
 
     pub(super) async fn journal_send(&self, memory: Memory) -> Result<(), Stop> {
+        if self.run.is_interrupted() {
+            return Err(before(Trouble::unsent()));
+        }
         let entry = Entry::Send { of: self.of.clone(), site: self.atom, memory: Box::new(memory) };
         if is_on(Mutant::UnsyncedSend) {
             self.run.journal.note(entry);
@@ -360,6 +363,7 @@ impl SiteEffect {
         self.refused = matches!(observation, Observation::Refused | Observation::Broken);
         let why = trouble.message;
         self.emit(match observation {
+            _ if trouble.stopped => EventKind::Stopped { site, why },
             Observation::Unreachable => EventKind::Unreachable { site, why },
             Observation::Silent => EventKind::Silent { site, why },
             Observation::Broken => EventKind::Broken { site, why },

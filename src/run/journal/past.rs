@@ -43,6 +43,7 @@ impl Past {
         }
         for pursued in past.pursuits.values_mut() {
             pursued.pursuit.crash();
+            pursued.pursuit.expect(&pursued.touched);
         }
         Ok(past)
     }

@@ -127,6 +127,8 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         let mut stopping = false;
         self.tell_again();
         loop {
+            // Also where what was in flight has ended for that reason: nothing else is begun then.
+            stopping |= self.run.is_interrupted();
             if !stopping && let Err(why) = self.start_what_is_due(&mut working).await {
                 return self.stop(Ended::Unjournaled(why), working).await;
             }
@@ -147,6 +149,9 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
                 }
             }
             let now = Instant::now();
+            if now >= clocks.limit && self.expect_nothing_more() {
+                continue;
+            }
             if now >= clocks.limit && clocks.gives_up && self.give_up() {
                 continue;
             }
@@ -168,6 +173,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             let wake = [
                 retry.filter(|_| !stopping),
                 Some(clocks.limit).filter(|limit| limits && *limit > now && !self.suspects.is_empty()),
+                Some(clocks.limit).filter(|limit| *limit > now && !self.pursuit.expected().is_empty()),
                 clocks.end.filter(|_| idle && !self.trouble.is_empty()),
             ];
             let wake = wake.into_iter().flatten().min();
@@ -314,6 +320,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             }
         }
         self.suspects.insert(site);
+        self.pursuit.expect_no_more(site);
         if seen == Seen::Observed(Observation::UndoRefused) {
             let refusals = self.refusals.entry(site).or_default();
             *refusals += 1;
@@ -341,6 +348,15 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             // The site is one of the placement.
             let _ = self.pursuit.believe(site, closed);
         }
+    }
+
+    /// The time limit: what an earlier runner sent and nobody found so far is not waited for any more. Says whether that
+    /// changed anything. What was found is getting ready, and has a time of its own.
+    fn expect_nothing_more(&mut self) -> bool {
+        let mut sites: Vec<SiteId> = self.pursuit.expected().iter().collect();
+        sites.retain(|s| self.pursuit.belief(*s).is_some_and(|b| b.state == State::Soft));
+        sites.iter().for_each(|site| self.pursuit.expect_no_more(*site));
+        !sites.is_empty()
     }
 
     /// The time limit: sites in trouble go out of all outcomes. Says whether that changed anything.

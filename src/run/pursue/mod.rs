@@ -166,6 +166,10 @@ pub async fn pursue<E: Effect>(
     if run.taking_back && !pursuit.is_told() && pursuit.issued(&Action::Abandon).is_ok() {
         run.journal.note(Entry::Failing { of: id.clone() });
     }
+    // What was under way when an earlier runner stopped is looked for first, but not where nobody answers.
+    for site in pursuit.expected().iter().filter(|site| make(*site).is_silent()) {
+        pursuit.expect_no_more(site);
+    }
     // `ensure` looks before it makes anything, but not twice where nobody answers.
     let looks = if pursuit.rules().ensure { pursuit.placement().sites() } else { SiteSet::new() };
     let silent: SiteSet = looks.iter().filter(|site| make(*site).is_silent()).collect();

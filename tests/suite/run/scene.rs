@@ -17,6 +17,7 @@ use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -41,6 +42,8 @@ pub struct Directions {
     /// `#> crash 3`: its process dies when so many entries are in the journal, and another resumes the run; once more for
     /// each further number.
     crashes: Vec<usize>,
+    /// `#> kill 4s`: its process dies so long after its start, and another resumes the run.
+    kill: Option<Duration>,
     /// `#> resume 600s`: so long after its end, and healed, the run is resumed.
     resume: Option<Duration>,
     /// `#> seen`: what sites are seen to have is kept, as beside a journal.
@@ -68,6 +71,7 @@ impl Directions {
                 "stop" => all.stop = Some(seconds(rest)),
                 "heal" => all.heal = true,
                 "crash" => all.crashes = rest.split(' ').map(|n| n.parse().expect("a number of entries")).collect(),
+                "kill" => all.kill = Some(seconds(rest)),
                 "resume" => all.resume = Some(seconds(rest)),
                 "seen" => all.seen = true,
                 "undo" => all.undo = true,
@@ -213,16 +217,22 @@ impl Scene {
         let journal = Arc::new(MemoryJournal::default());
         let approval: Arc<dyn Approval> = Arc::from(approval);
         let mut ended = None;
-        for crash in directions.crashes.iter().map(|n| Some(*n)).chain([None]) {
+        let crashes = directions.crashes.iter().map(|n| (Some(*n), None));
+        let kill = directions.kill.map(|time| (None, Some(time)));
+        for (crash, kill) in crashes.chain(kill).chain([(None, None)]) {
             let past = Past::of(&journal.entries().expect("in memory")).expect("a journal");
-            let dying =
-                Arc::new(Dying { journal: journal.clone(), most: crash.unwrap_or(usize::MAX), dead: Notify::new() });
+            let most = AtomicUsize::new(crash.unwrap_or(usize::MAX));
+            let dying = Arc::new(Dying { journal: journal.clone(), most, dead: Notify::new() });
             let stage = stage.clone().journaled(dying.clone()).resuming(past);
             let approval = Box::new(Same(approval.clone()));
             tokio::select! {
                 biased;
                 () = dying.dead.notified() => {
                     let _ = writeln!(out, "crashed after {}", crash.unwrap_or_default());
+                }
+                () = tokio::time::sleep(kill.unwrap_or_default()), if kill.is_some() => {
+                    dying.most.store(0, Ordering::Relaxed);
+                    let _ = writeln!(out, "killed");
                 }
                 came = stage.carry_out(program, vars.clone(), approval, vec![printed.clone()]) => {
                     ended = Some(came);
@@ -291,13 +301,13 @@ impl Scene {
 /// The journal of a process that dies when it would write one entry too many.
 struct Dying {
     journal: Arc<MemoryJournal>,
-    most: usize,
+    most: AtomicUsize,
     dead: Notify,
 }
 
 impl Dying {
     fn dies(&self) -> bool {
-        let dies = self.journal.entries().expect("in memory").len() >= self.most;
+        let dies = self.journal.entries().expect("in memory").len() >= self.most.load(Ordering::Relaxed);
         if dies {
             self.dead.notify_one();
         }

@@ -128,10 +128,18 @@ fn part_all_but(placement: &Placement, attempted: &mut SiteSet, rest: &mut Vec<P
 /// Takes an action that is due, and says whether more are wanted: of a thousand that are, somebody may have room for one.
 pub(super) type Taker<'a> = &'a mut dyn FnMut(Step) -> ControlFlow<()>;
 
-/// The actions that are due, in order of rank. An error where the placement is too tangled to go on.
-pub(super) fn decide(aim: &Aim, beliefs: &Beliefs, goal: &Goal, rules: &Rules, take: Taker<'_>) -> Result<(), Tangled> {
+/// The actions that are due, in order of rank. An error where the placement is too tangled to go on. Sites that are
+/// `expected` to answer are preferred as if nothing were known against them.
+pub(super) fn decide(
+    aim: &Aim,
+    beliefs: &Beliefs,
+    expected: &SiteSet,
+    goal: &Goal,
+    rules: &Rules,
+    take: Taker<'_>,
+) -> Result<(), Tangled> {
     match goal {
-        Goal::Pursuing => return pursue(aim, beliefs, rules, take),
+        Goal::Pursuing => return pursue(aim, beliefs, expected, rules, take),
         Goal::Done(verdict) => {
             let mut kept = verdict.clone();
             kept.add(&aim.spared(verdict, beliefs));
@@ -208,7 +216,7 @@ struct Sight {
 }
 
 impl Sight {
-    fn of(beliefs: &Beliefs, rules: &Rules) -> Sight {
+    fn of(beliefs: &Beliefs, expected: &SiteSet, rules: &Rules) -> Sight {
         use State::*;
         let watched = watched(beliefs, rules);
         let there = beliefs.among(&[There, Stuck]).difference(&beliefs.out);
@@ -225,13 +233,13 @@ impl Sight {
             unsure: !unsure.is_subset(&watched),
             pin: beliefs.among(&[Stuck]).difference(&ban),
             ban,
-            tired: beliefs.among(&[Open, Soft, Shut, Lost, Cut]),
+            tired: beliefs.among(&[Open, Soft, Shut, Lost, Cut]).difference(expected),
         }
     }
 }
 
-fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules, take: Taker<'_>) -> Result<(), Tangled> {
-    let sight = Sight::of(beliefs, rules);
+fn pursue(aim: &Aim, beliefs: &Beliefs, expected: &SiteSet, rules: &Rules, take: Taker<'_>) -> Result<(), Tangled> {
+    let sight = Sight::of(beliefs, expected, rules);
     if let Some(verdict) = verdict(aim, beliefs, &sight, rules) {
         let _ = take(Step::Done(verdict));
         return Ok(());
@@ -267,8 +275,8 @@ fn pursue(aim: &Aim, beliefs: &Beliefs, rules: &Rules, take: Taker<'_>) -> Resul
 }
 
 /// The outcome that is aimed at; what is too tangled to be searched has none.
-pub(super) fn wanted(aim: &Aim, beliefs: &Beliefs, rules: &Rules) -> Option<SiteSet> {
-    candidate(aim, &Sight::of(beliefs, rules), rules).ok().flatten()
+pub(super) fn wanted(aim: &Aim, beliefs: &Beliefs, expected: &SiteSet, rules: &Rules) -> Option<SiteSet> {
+    candidate(aim, &Sight::of(beliefs, expected, rules), rules).ok().flatten()
 }
 
 /// The first minimal outcome that holds over the strays. Where the search for it is given up there is none: then

@@ -145,6 +145,9 @@ impl fmt::Display for Impossible {
 
 impl std::error::Error for Impossible {}
 
+/// What was sent there, and nobody knows what came of it.
+const UNHEARD: [State; 3] = [State::Open, State::Soft, State::Shut];
+
 /// One operation, pursued.
 #[derive(Clone, Debug)]
 pub struct Pursuit {
@@ -156,6 +159,9 @@ pub struct Pursuit {
     /// Sites where a probe or a fence is out. Not part of the state that decides: it only keeps `due` from
     /// repeating what is under way.
     asked: SiteSet,
+    /// Sites that an earlier runner sent to and stopped before it knew more: until they are looked at they are no less
+    /// preferred than one whose answer is awaited. Not part of what is believed: it only orders the outcomes.
+    expected: SiteSet,
     aim: Aim,
 }
 
@@ -167,7 +173,16 @@ impl Pursuit {
         aim.outcomes.first(&SiteSet::new(), &SiteSet::new(), None)?;
         let state = if rules.ensure { State::Shut } else { State::New };
         let beliefs = Beliefs::all(aim.outcomes.order().len(), Belief { state, ..Belief::default() });
-        Ok(Pursuit { placement, preference, rules, goal: Goal::Pursuing, beliefs, asked: SiteSet::new(), aim })
+        Ok(Pursuit {
+            placement,
+            preference,
+            rules,
+            goal: Goal::Pursuing,
+            beliefs,
+            asked: SiteSet::new(),
+            expected: SiteSet::new(),
+            aim,
+        })
     }
 
     pub fn placement(&self) -> &Placement {
@@ -196,7 +211,7 @@ impl Pursuit {
         if self.goal != Goal::Pursuing {
             return None;
         }
-        let wanted = decide::wanted(&self.aim, &self.beliefs, &self.rules);
+        let wanted = decide::wanted(&self.aim, &self.beliefs, &self.expected, &self.rules);
         wanted.map(|ranks| self.aim.outcomes.sites_of(&ranks))
     }
 
@@ -229,7 +244,7 @@ impl Pursuit {
             if actions.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
         // What is too tangled has none.
-        let _ = decide::decide(&self.aim, &self.beliefs, &self.goal, &self.rules, &mut take);
+        let _ = decide::decide(&self.aim, &self.beliefs, &self.expected, &self.goal, &self.rules, &mut take);
         actions
     }
 
@@ -290,7 +305,31 @@ impl Pursuit {
         };
         self.beliefs.set(rank, seen);
         self.asked.remove(rank);
+        let silent = matches!(observation, Observation::Silent | Observation::Unreachable);
+        if silent || seen.out || !UNHEARD.contains(&seen.state) {
+            self.expected.remove(rank);
+        }
         Ok(())
+    }
+
+    /// A runner that stopped sent to these sites: where it is not known what came of it, that is to be looked for before
+    /// anything else is gone for.
+    pub fn expect(&mut self, sites: &SiteSet) {
+        let out = |rank: SiteId| self.beliefs.get(rank).out;
+        let unheard = self.beliefs.among(&UNHEARD).intersection(&self.aim.outcomes.ranks_of(sites));
+        self.expected = unheard.iter().filter(|rank| !out(*rank)).collect();
+    }
+
+    /// The site does not answer, or what may still come there has been waited for long enough.
+    pub fn expect_no_more(&mut self, site: SiteId) {
+        if let Some(rank) = self.aim.outcomes.rank_of(site) {
+            self.expected.remove(rank);
+        }
+    }
+
+    /// Where an earlier runner sent to, and this one has yet to learn what came of it.
+    pub fn expected(&self) -> SiteSet {
+        self.aim.outcomes.sites_of(&self.expected)
     }
 
     /// Sets what the journal says of a site: for a runner that finds a site's belief written down rather than the

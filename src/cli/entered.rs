@@ -14,6 +14,7 @@ use edge_lang::span::{FileId, Sources};
 use edge_lang::syntax::ast::{Block, Expr, StmtKind};
 use edge_lang::syntax::parse;
 use edge_lang::types::Type;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The name of the last value.
@@ -74,16 +75,17 @@ pub fn keep(among: &Among<'_>, of_library: &[FileId], texts: &mut Vec<String>) -
     Ok(entered)
 }
 
-/// The texts that it needs to be checked again: what users wrote and the sites say is in the others.
-pub fn needs(among: &Among<'_>, of_library: &[FileId], imports: &[(u32, String, u32)], file: FileId) -> bool {
-    let said = among.before.iter().any(|before| match before {
-        Before::Entry { text, .. } | Before::Scope { text } => *text == file.0,
-        Before::NoScope => false,
+/// The texts without which it cannot be checked again. No others are kept: what was refused may be a password.
+pub fn needed(among: &Among<'_>, of_library: &[FileId], imports: &[(u32, String, u32)]) -> HashSet<FileId> {
+    let said = among.before.iter().filter_map(|before| match before {
+        Before::Entry { text, .. } | Before::Scope { text } => Some(FileId(*text)),
+        Before::NoScope => None,
     });
-    said || file == among.entry
-        || of_library.contains(&file)
-        || among.described.contains(&file)
-        || imports.iter().any(|(_, _, to)| *to == file.0)
+    let imported = imports.iter().map(|(_, _, to)| FileId(*to));
+    said.chain(imported)
+        .chain([among.entry])
+        .chain([of_library, among.described].into_iter().flatten().copied())
+        .collect()
 }
 
 /// Names, values and scope, as they were.

@@ -86,10 +86,8 @@ pub fn record(
     inputs: &IndexMap<Name, Value>,
     plan: Option<&Plan>,
 ) -> Result<(Record, Vec<String>), Trouble> {
-    let needed = |file| match &start.among {
-        Some(among) => entered::needs(among, start.of_library, start.imports, file),
-        None => true,
-    };
+    let needed = start.among.as_ref().map(|among| entered::needed(among, start.of_library, start.imports));
+    let needed = |file: FileId| needed.as_ref().is_none_or(|needed| needed.contains(&file));
     let all: Vec<(String, String)> = start
         .sources
         .iter()

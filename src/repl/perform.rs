@@ -117,7 +117,7 @@ impl Dialogue {
             }
         };
         match &ended.result {
-            Ok(value) if program.body.last().is_some_and(told_by_summary) => _ = value,
+            Ok(_) if program.body.last().is_some_and(told_by_summary) => {}
             Ok(value) => output::print(value, &stage.inventory, Output::Table),
             Err(failure) => draw::failure(&self.sources, failure, &stage.inventory),
         }

@@ -1,7 +1,7 @@
 //! The journal on disk: cut at any byte, damaged, full, driven twice; and the whole program, killed and resumed, against
 //! simulated sites over sockets.
 
-use edge::run::journal::{Driver, End, Entry, Id, Journal, Memory, Pace, Record, Store};
+use edge::run::journal::{Driver, End, Entry, Id, Journal, Memory, Pace, Record, Store, hash};
 use edge_lang::eval::Key;
 use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::span::{FileId, Span};
@@ -75,6 +75,30 @@ fn a_journal_cut_at_any_byte_loses_an_end_and_no_more() {
         let sure = acknowledged.iter().filter(|(at, _)| *at <= cut).map(|(_, n)| *n).max().unwrap_or(0);
         assert!(read.len() >= sure, "cut at {cut}: {} of {sure} acknowledged entries are there", read.len());
     }
+}
+
+/// A text that only forgotten runs needed goes with them, and one that a run still needs stays.
+#[test]
+fn of_runs_at_their_end_the_newest_are_kept_with_their_texts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut store = Store::open(folder.path()).expect("a journal");
+    let texts = |n: usize| [format!("own {n}"), "of all".to_string()];
+    for n in 0..205 {
+        let texts = texts(n);
+        let sources = texts.iter().map(|text| ("p".to_string(), hash(text))).collect();
+        let run = store.begin(&format!("run{n}"), &Record { sources, ..record() }, &texts).expect("a run");
+        if n != 1 {
+            store.settle(run).expect("it is at its end");
+        }
+    }
+    let kept = |n: usize| texts(n).iter().map(|text| store.text(&hash(text)).is_ok()).collect::<Vec<_>>();
+    let names: Vec<String> = store.runs().expect("runs").into_iter().map(|run| run.name).collect();
+    assert_eq!(names.len(), 202, "200 that are over, the one that is not, and the newest");
+    assert_eq!((names[0].as_str(), names[1].as_str()), ("run1", "run4"));
+    assert_eq!(
+        (kept(0), kept(1), kept(3), kept(4)),
+        (vec![false, true], vec![true; 2], vec![false, true], vec![true; 2])
+    );
 }
 
 #[test]

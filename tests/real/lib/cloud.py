@@ -31,6 +31,10 @@ class Reply:
         return f"{self.status} {self.text[:300]!r}"
 
 
+class Trouble(Exception):
+    """A site cannot be cut off or brought back as it was asked to be."""
+
+
 class Cloud:
     """One account at one site: its plain user, or with `admin` the operator."""
 
@@ -113,9 +117,13 @@ class Cloud:
 
 
 def sites(*words):
-    """Runs `openstack-sites`, quietly."""
-    subprocess.run([SITES, *map(str, words)], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    """Runs `openstack-sites`, quietly unless it fails."""
+    words = [SITES, *map(str, words)]
+    ended = subprocess.run(words, capture_output=True, text=True,
+                           errors="replace")
+    if ended.returncode:
+        raise Trouble(f"`openstack-sites {' '.join(words[1:])}` failed:\n"
+                      f"{ended.stderr}")
 
 
 def freeze(k, *services):
@@ -128,6 +136,36 @@ def refuse(k, *services):
 
 def heal(k):
     sites("heal-site", k)
+
+
+def unwell(k):
+    """What keeps this site from serving its own users, asked of each service;
+    None where all is well."""
+    user = Cloud(k)
+    try:
+        for service, path in (("identity", "/auth/catalog"),
+                              ("image", "/images"),
+                              ("network", "/networks"),
+                              ("compute", "/servers/detail"),
+                              ("compute", "/os-keypairs")):
+            user.call("GET", service, path, timeout=15)
+    except (Silent, RuntimeError) as error:
+        return str(error)
+    status = subprocess.run([SITES, "status"], check=True,
+                            capture_output=True, text=True).stdout
+    rows = [row.split() for row in status.splitlines()]
+    ill = [row[1] for row in rows if row[:1] == [user.name] and row[4] != "ok"]
+    return f"{', '.join(ill)} at {user.name} is not well" if ill else None
+
+
+def healed(ks):
+    """What was wrong with these sites, each of which is then started anew: a
+    service that stops serving by itself says nothing of the program."""
+    wrong = {k: what for k in ks if (what := unwell(k))}
+    for k in wrong:
+        refuse(k)
+        heal(k)
+    return list(wrong.values())
 
 
 def until(what, seconds=60, every=0.2):

@@ -42,6 +42,9 @@ mod editors;
 #[path = "suite/crowd.rs"]
 mod crowd;
 
+#[path = "suite/cli.rs"]
+mod cli;
+
 #[path = "suite/repl.rs"]
 mod repl;
 #[path = "suite/simulated.rs"]

@@ -6,10 +6,12 @@
 //! is asked for again when the run comes to it.
 
 mod approve;
+mod content;
 mod json;
 mod text;
 
 pub use approve::Beyond;
+pub use content::{Shown, content};
 
 use crate::eval::{Key, Place, Preferred, SectionKind, Step, StepKind, Unknown, Value, argument_text};
 use crate::inventory::Inventory;
@@ -61,6 +63,9 @@ pub struct PlannedStep {
     pub name: Option<String>,
     /// `flavor: "tiny"`: arguments in short words, secrets hidden.
     pub arguments: Vec<String>,
+    /// The beginning of a document that is to be made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub content: Vec<String>,
     /// The placement as a formula, in words.
     pub placement: String,
     /// The outcome aimed at first.
@@ -276,6 +281,7 @@ impl PlannedStep {
                 None => step.arguments.get(named).and_then(name_of),
             },
             arguments,
+            content: Vec::new(),
             placement: step.placement.display(|site| inventory.name(site).to_owned()).to_string(),
             aimed,
             otherwise,

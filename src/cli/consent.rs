@@ -2,11 +2,12 @@
 
 use super::arguments::{How, Output};
 use super::load::{Loaded, Trouble};
-use super::run::status_of;
+use super::report::{self, Report};
+use super::run::status_before;
 use super::stage::Stage;
 use super::{Status, draw};
 use crate::run::approval::{Approval, Ask, ByPlan};
-use edge_lang::eval::{self, Value};
+use edge_lang::eval::{self, Failure, StepKind, Value};
 use edge_lang::inventory::Inventory;
 use edge_lang::plan::{Action, Plan};
 use edge_lang::types::Name;
@@ -21,12 +22,25 @@ pub(super) async fn approved(
     inputs: &IndexMap<Name, Value>,
     how: &How,
 ) -> Result<Option<Plan>, Status> {
-    let plan = make_plan(loaded, stage, inputs.clone()).await?;
-    let text = draw::plan(&plan.text(&stage.inventory), &loaded.places.environment.working_directory);
+    let folder = &loaded.places.environment.working_directory;
+    let plan = match make_plan(loaded, stage, inputs.clone()).await {
+        Ok(plan) => plan,
+        Err(unplanned) if how.dry_run => return Err(unplanned.show(loaded, stage, how.output)),
+        Err(unplanned) => {
+            if unplanned.says_more() {
+                anstream::eprint!("{}", draw::plan(&unplanned.plan.text(&stage.inventory), folder));
+            }
+            return Err(unplanned.report(loaded, stage, how.output));
+        }
+    };
     if how.dry_run {
-        anstream::print!("{text}");
+        show(&plan, None, loaded, how.output).map_err(|trouble| {
+            trouble.print();
+            Status::Wrong
+        })?;
         return Ok(None);
     }
+    let text = draw::plan(&plan.text(&stage.inventory), folder);
     if how.output == Output::Table || !how.yes {
         anstream::eprint!("{text}");
     }
@@ -101,15 +115,67 @@ pub fn covered(plan: Plan, ask: Option<Ask>, inventory: Arc<Inventory>) -> Box<d
     Box::new(ByPlan { plan, ask, describe, asking: tokio::sync::Mutex::new(()) })
 }
 
-pub async fn make_plan(loaded: &Loaded, stage: &Stage, inputs: IndexMap<Name, Value>) -> Result<Plan, Status> {
-    let (plan, result) = stage.plan(&loaded.checked.program, inputs).await;
-    match result {
-        Ok(_) => Ok(plan),
-        Err(failure) => {
-            draw::failure(&loaded.sources, &failure, &stage.inventory);
-            Err(status_of(&failure))
-        }
+/// A program that cannot be, and what of it can be planned.
+pub struct Unplanned {
+    pub plan: Plan,
+    pub failure: Failure,
+}
+
+impl Unplanned {
+    /// Whether there is a plan beside the failure.
+    fn says_more(&self) -> bool {
+        self.plan.steps().any(|(_, step)| step.kind != StepKind::Read)
     }
+
+    /// The plan on standard output, as far as there is one, and what is wrong.
+    pub fn show(&self, loaded: &Loaded, stage: &Stage, format: Output) -> Status {
+        if self.says_more() || report::is_document(format) {
+            let _ = show(&self.plan, Some(&self.failure), loaded, format);
+        }
+        draw::failure(&loaded.sources, &self.failure, &stage.inventory);
+        status_before(&self.failure)
+    }
+
+    /// What is wrong, of a run that never began.
+    fn report(&self, loaded: &Loaded, stage: &Stage, format: Output) -> Status {
+        draw::failure(&loaded.sources, &self.failure, &stage.inventory);
+        let status = status_before(&self.failure);
+        let report = Report {
+            status,
+            run: None,
+            printed: Vec::new(),
+            value: serde_json::Value::Null,
+            operations: Vec::new(),
+            failure: Some(&self.failure),
+        };
+        report::print(&report.json(&loaded.sources, &stage.inventory), format);
+        status
+    }
+}
+
+pub async fn make_plan(loaded: &Loaded, stage: &Stage, inputs: IndexMap<Name, Value>) -> Result<Plan, Box<Unplanned>> {
+    let (plan, result) = stage.plan(&loaded.checked.program, inputs).await;
+    result.map_or_else(|failure| Err(Box::new(Unplanned { plan: plan.clone(), failure })), |_| Ok(plan.clone()))
+}
+
+/// A plan on standard output.
+pub fn show(plan: &Plan, failure: Option<&Failure>, loaded: &Loaded, format: Output) -> Result<(), Trouble> {
+    let inventory = &loaded.checked.inventory;
+    match format {
+        Output::Table => {
+            let folder = &loaded.places.environment.working_directory;
+            anstream::print!("{}", draw::plan(&plan.text(inventory), folder));
+        }
+        Output::Json | Output::Yaml => {
+            let mut document = plan.json(inventory, &loaded.sources);
+            if let (Some(failure), Some(members)) = (failure, document.as_object_mut()) {
+                members.insert("errors".into(), report::errors(failure, &loaded.sources, inventory).into());
+            }
+            report::print(&document, format);
+        }
+        Output::Csv => return Err(Trouble::new("a plan is no table: table, json and yaml are its formats")),
+    }
+    Ok(())
 }
 
 /// Whether as much was said to be destroyed as the plan destroys.

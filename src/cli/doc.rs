@@ -5,7 +5,8 @@ use super::arguments::Doc;
 use super::load::Files;
 use super::{Status, Workplace, draw};
 use edge_lang::check::function_docs;
-use edge_lang::library::{Library, OperationKind, Resource, Service};
+use edge_lang::library::expr::{ExprKind, Piece};
+use edge_lang::library::{Library, OperationKind, Param, Resource, Service};
 use edge_lang::span::Sources;
 use edge_lang::syntax::{foreign, token};
 use edge_lang::words::word_docs;
@@ -151,9 +152,23 @@ fn resource(resource: &Resource) -> String {
     out
 }
 
+/// `direction: String = "ingress"`; a default that is more than a word is not spelt out.
+fn param(param: &Param) -> String {
+    let default = match param.default.as_ref().map(|d| &d.kind) {
+        Some(ExprKind::Const(value)) => format!(" = {value}"),
+        Some(ExprKind::Text(pieces)) => match &pieces[..] {
+            [Piece::Text(text)] => format!(" = {text:?}"),
+            _ => String::new(),
+        },
+        Some(ExprKind::List(items)) if items.is_empty() => " = []".into(),
+        _ => String::new(),
+    };
+    format!("{}: {}{default}", param.name, param.ty)
+}
+
 fn operation(resource: &Resource, name: &str) -> String {
     let Some(operation) = resource.operation(name) else { return String::new() };
-    let params: Vec<String> = operation.params.iter().map(|p| format!("{}: {}", p.name, p.ty)).collect();
+    let params: Vec<String> = operation.params.iter().map(param).collect();
     let mut out = format!("{}.{name}({}) -> {}\n", resource.name, params.join(", "), operation.result);
     if !operation.doc.is_empty() {
         out += &format!("\n{}\n", operation.doc);

@@ -136,8 +136,8 @@ pub fn plan(text: &str, folder: &Path) -> String {
         let sign = sign.strip_prefix("else ").unwrap_or(sign);
         out += &match sign.split(' ').next().unwrap_or_default() {
             "+" => line.green().to_string(),
-            "~" | "+/-" => line.yellow().to_string(),
-            "-" | "!" => line.red().to_string(),
+            "~" | "+/-" | "?" => line.yellow().to_string(),
+            "-" | "!" | "x" => line.red().to_string(),
             "<=" => line.cyan().to_string(),
             "=" | "note:" | "prints" => line.dimmed().to_string(),
             "Plan:" => line.bold().to_string(),

@@ -17,6 +17,7 @@ pub(crate) mod output;
 mod plan;
 pub(crate) mod progress;
 pub(crate) mod recorded;
+mod report;
 mod resume;
 pub mod run;
 pub(crate) mod sessions;

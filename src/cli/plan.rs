@@ -1,9 +1,10 @@
 //! `edge plan`: what a program would do; reads are performed, nothing is changed.
 
-use super::arguments::{Output, Plan};
+use super::arguments::Plan;
+use super::consent::show;
 use super::load::Workplace;
 use super::run::{Stage, in_runtime, inputs, interruption, make_plan};
-use super::{Status, draw, recorded};
+use super::{Status, recorded};
 
 pub fn plan(workplace: Workplace, arguments: Plan) -> Status {
     let loaded = workplace.text(&arguments.text).and_then(|text| workplace.load(text));
@@ -31,20 +32,11 @@ pub fn plan(workplace: Workplace, arguments: Plan) -> Status {
         let stage = Stage::new(&loaded, world.as_ref(), interruption()).seeing(recorded::seen(&workplace));
         let plan = match make_plan(&loaded, &stage, given).await {
             Ok(plan) => plan,
-            Err(status) => return status,
+            Err(unplanned) => return unplanned.show(&loaded, &stage, arguments.output),
         };
-        let json = || plan.json(&inventory, &loaded.sources);
-        match arguments.output {
-            Output::Table => {
-                let folder = &loaded.places.environment.working_directory;
-                anstream::print!("{}", draw::plan(&plan.text(&inventory), folder))
-            }
-            Output::Json => anstream::println!("{}", serde_json::to_string_pretty(&json()).unwrap_or_default()),
-            Output::Yaml => anstream::print!("{}", serde_yaml::to_string(&json()).unwrap_or_default()),
-            Output::Csv => {
-                anstream::eprintln!("error: a plan is no table: table, json and yaml are its formats");
-                return Status::Wrong;
-            }
+        if let Err(trouble) = show(&plan, None, &loaded, arguments.output) {
+            trouble.print();
+            return Status::Wrong;
         }
         Status::Done
     })

@@ -16,7 +16,22 @@ pub struct Progress {
     bars: MultiProgress,
     steps: Mutex<HashMap<Key, Step>>,
     terminal: bool,
+    prints: Prints,
+    kept: Mutex<Vec<String>>,
 }
+
+/// Where what the program prints goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prints {
+    Output,
+    /// Standard output holds a table for other programs.
+    Errors,
+    /// Into the document that is made of the run.
+    Kept,
+}
+
+/// Letters of printed texts that are kept.
+const MOST_KEPT: usize = 64 << 20;
 
 struct Step {
     title: String,
@@ -28,7 +43,33 @@ struct Step {
 impl Progress {
     pub fn new(inventory: Arc<Inventory>) -> Progress {
         let terminal = std::io::stderr().is_terminal();
-        Progress { inventory, bars: MultiProgress::new(), steps: Mutex::default(), terminal }
+        let (steps, kept) = (Mutex::default(), Mutex::default());
+        Progress { inventory, bars: MultiProgress::new(), steps, terminal, prints: Prints::Output, kept }
+    }
+
+    pub fn printing(self, prints: Prints) -> Progress {
+        Progress { prints, ..self }
+    }
+
+    /// What was printed and kept.
+    pub fn printed(&self) -> Vec<String> {
+        std::mem::take(&mut *self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    fn print(&self, text: &str) {
+        match self.prints {
+            Prints::Output => self.aside(|| anstream::println!("{text}")),
+            Prints::Errors => self.aside(|| anstream::eprintln!("{text}")),
+            Prints::Kept => {
+                let mut kept = self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let so_far: usize = kept.iter().map(String::len).sum();
+                match so_far + text.len() <= MOST_KEPT {
+                    true => kept.push(text.to_string()),
+                    // Nothing is lost: what has no room is said beside the document.
+                    false => self.aside(|| anstream::eprintln!("{text}")),
+                }
+            }
+        }
     }
 
     /// Nothing is left on the terminal.
@@ -82,7 +123,7 @@ impl Reader for Progress {
     fn read(&self, event: &Event) {
         let at = |site: &SiteId| self.inventory.name(*site).to_string();
         if let EventKind::Printed { text } = &event.kind {
-            self.aside(|| anstream::println!("{text}"));
+            self.print(text);
             return;
         }
         let Some(key) = &event.step else { return };
@@ -119,7 +160,12 @@ impl Reader for Progress {
             EventKind::Remembered { site, age, why } => {
                 self.say(format!("{}: as last seen {} ago: {why}", at(site), duration_text(*age)));
             }
-            EventKind::Found { site } => self.say(format!("{}: it is there", at(site))),
+            EventKind::Found { site } => {
+                let steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                let title = steps.get(key).map_or(String::new(), |step| format!("{}: ", step.title));
+                drop(steps);
+                self.say(format!("{}: {title}it is there", at(site)));
+            }
             EventKind::NotFound { site } => self.set(key, *site, "not there".into()),
             EventKind::Fenced { site, how } => self.say(format!("{}: closed by {how}", at(site))),
             EventKind::Undone { site, what } => self.say(format!("{}: {what}", at(site))),

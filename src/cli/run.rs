@@ -5,12 +5,15 @@ use super::consent::approved;
 pub use super::consent::{Asks, by_plan, covered, destroys, interactive, make_plan, yes};
 use super::keeping::Keeping;
 use super::load::{Loaded, Text, Workplace};
-use super::progress::Progress;
+use super::progress::{Prints, Progress};
 use super::recorded::Start;
+use super::report::{self, Report};
 pub(super) use super::stage::run_name;
 pub use super::stage::{Ended, GRACE, Leaving, Parts, Stage};
 use super::{Status, draw, output, recorded};
 use crate::run::approval::{Approval, Everything};
+use edge_lang::codes::run::{NO_FILE, NO_SECRET};
+use edge_lang::eval::codes::MISSING_INPUT;
 use edge_lang::eval::{Failure, FailureKind, Given, Value, input_from_text};
 use edge_lang::inventory::Inventory;
 use edge_lang::program::Program;
@@ -169,12 +172,36 @@ pub async fn drive(
         Some(kept) => stage.named(&kept.name).journaled(kept.journal.clone()),
         None => stage,
     };
-    let progress = Arc::new(Progress::new(stage.inventory.clone()));
-    let ended = stage.carry_out(&loaded.checked.program, given, approval, vec![progress.clone()]).await;
+    let prints = match format {
+        Output::Table => Prints::Output,
+        Output::Csv => Prints::Errors,
+        Output::Json | Output::Yaml => Prints::Kept,
+    };
+    let progress = Arc::new(Progress::new(stage.inventory.clone()).printing(prints));
+    let mut ended = stage.carry_out(&loaded.checked.program, given, approval, vec![progress.clone()]).await;
     progress.clear();
+    if !loaded.checked.program.changes
+        && let Err(failure) = &ended.result
+    {
+        ended.status = status_before(failure);
+    }
+    if let Err(failure) = &ended.result {
+        draw::failure(&loaded.sources, failure, &stage.inventory);
+    }
     match &ended.result {
+        _ if report::is_document(format) => {
+            let report = Report {
+                status: ended.status,
+                run: kept.map(|kept| &*kept.name),
+                printed: progress.printed(),
+                value: ended.result.as_ref().map_or(serde_json::Value::Null, |v| output::json_of(v, &stage.inventory)),
+                operations: std::mem::take(&mut ended.operations),
+                failure: ended.result.as_ref().err(),
+            };
+            report::print(&report.json(&loaded.sources, &stage.inventory), format);
+        }
         Ok(value) => output::print(value, &stage.inventory, format),
-        Err(failure) => draw::failure(&loaded.sources, failure, &stage.inventory),
+        Err(_) => {}
     }
     if format == Output::Table || ended.result.is_err() || !ended.owed.is_empty() {
         anstream::eprint!("{}", ended.summary);
@@ -183,6 +210,15 @@ pub async fn drive(
         kept.end(&ended, &stage.inventory).await;
     }
     ended.status
+}
+
+/// What the command line or the files beside the program lack: found before anything was sent.
+pub fn status_before(failure: &Failure) -> Status {
+    fn lacks(failure: &Failure) -> bool {
+        let usage = [&MISSING_INPUT, &NO_FILE, &NO_SECRET];
+        usage.iter().any(|code| failure.code.id == code.id) && failure.also.iter().all(lacks)
+    }
+    if lacks(failure) { Status::Wrong } else { status_of(failure) }
 }
 
 pub fn status_of(failure: &Failure) -> Status {

@@ -70,6 +70,8 @@ pub struct Ended {
     pub status: Status,
     /// Every operation, and what happened at each site.
     pub summary: String,
+    /// The same for other programs.
+    pub operations: Vec<serde_json::Value>,
 }
 
 /// What a stage is made of.
@@ -241,7 +243,8 @@ impl Stage {
             Err(failure) => status_of(failure),
         };
         let kept = kept.then_some(&*name);
-        Ended { status, summary: summary.text(&owed, kept), result, frame, owed }
+        let operations = summary.json(&owed);
+        Ended { status, summary: summary.text(&owed, kept), operations, result, frame, owed }
     }
 
     /// Takes back all that a run did, of which `resuming` said what that was.

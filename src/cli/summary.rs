@@ -6,6 +6,7 @@ use edge_lang::eval::{Key, duration_text, sites_text};
 use edge_lang::inventory::Inventory;
 use edge_lang::model::{SiteId, SiteSet};
 use indexmap::IndexMap;
+use serde_json::{Value as Json, json};
 use std::sync::{Arc, Mutex};
 
 pub struct Summary {
@@ -34,17 +35,12 @@ impl Summary {
         let mut out = String::new();
         let steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let owes = |key: &Key| owed.iter().any(|o| o.key == *key);
-        let deferred = |key: &Key| owed.iter().any(|o| o.key == *key && o.due == Due::Deferred);
         for (key, step) in steps.iter().filter(|(key, s)| !s.sites.is_empty() || owes(key)) {
-            let state = match (&step.outcome, step.failed) {
+            let state = match (&step.outcome, state(step, key, owed)) {
                 (Some(outcome), _) if !outcome.is_empty() => {
                     format!("done at {}", sites_text(outcome, &self.inventory))
                 }
-                (Some(_), _) => "done".into(),
-                (None, _) if deferred(key) => "left for later".into(),
-                (None, _) if owes(key) => "not settled".into(),
-                (None, true) => "failed".into(),
-                (None, false) => "not done".into(),
+                (_, state) => state.to_string(),
             };
             out += &format!("{}: {state}\n", step.title);
             for (sites, words) in self.gathered(step) {
@@ -52,12 +48,7 @@ impl Summary {
             }
             for owed in owed.iter().filter(|o| o.key == *key) {
                 let sites = sites_text(&owed.sites, &self.inventory);
-                let what = match owed.due {
-                    Due::Tidying => "what is left over is to be removed",
-                    Due::Unsettled => "what is there is not settled",
-                    Due::Deferred => "it is to be done when it can be",
-                };
-                out += &format!("  owed at {sites}: {what}\n");
+                out += &format!("  owed at {sites}: {}\n", due(owed));
             }
         }
         if !owed.is_empty() {
@@ -75,6 +66,27 @@ impl Summary {
             };
         }
         out
+    }
+
+    /// Each operation, what happened at each site, and what is owed.
+    pub fn json(&self, owed: &[Owed]) -> Vec<Json> {
+        let steps = self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let name = |site: &SiteId| self.inventory.name(*site).to_string();
+        let names = |sites: &SiteSet| sites.iter().map(|site| json!(name(&site))).collect::<Vec<_>>();
+        let told = steps.iter().filter(|(key, s)| !s.sites.is_empty() || owed.iter().any(|o| o.key == **key));
+        let one = |(key, step): (&Key, &Step)| {
+            let mut sites: Vec<_> = step.sites.iter().collect();
+            sites.sort_by_key(|(site, _)| **site);
+            let owed = owed.iter().filter(|o| o.key == *key);
+            json!({
+                "operation": step.title,
+                "state": state(step, key, &owed.clone().cloned().collect::<Vec<_>>()),
+                "done_at": step.outcome.as_ref().map(names).unwrap_or_default(),
+                "sites": Json::Object(sites.into_iter().map(|(site, words)| (name(site), json!(words))).collect()),
+                "owed": owed.map(|o| json!({ "sites": names(&o.sites), "what": due(o) })).collect::<Vec<_>>(),
+            })
+        };
+        told.map(one).collect()
     }
 
     /// Sites with the same history in one line, ids left out where they differ.
@@ -102,6 +114,25 @@ impl Summary {
         if words.len() > 8 {
             words.remove(4);
         }
+    }
+}
+
+fn state(step: &Step, key: &Key, owed: &[Owed]) -> &'static str {
+    let mut owed = owed.iter().filter(|o| o.key == *key).peekable();
+    match (&step.outcome, step.failed, owed.peek().is_some()) {
+        (Some(_), ..) => "done",
+        (None, _, true) if owed.any(|o| o.due == Due::Deferred) => "left for later",
+        (None, _, true) => "not settled",
+        (None, true, false) => "failed",
+        (None, false, false) => "not done",
+    }
+}
+
+fn due(owed: &Owed) -> &'static str {
+    match owed.due {
+        Due::Tidying => "what is left over is to be removed",
+        Due::Unsettled => "what is there is not settled",
+        Due::Deferred => "it is to be done when it can be",
     }
 }
 

@@ -7,7 +7,7 @@ use super::watch::{Watch, told_by_summary};
 use crate::cli::arguments::Output;
 use crate::cli::load::{Text, Trouble};
 use crate::cli::progress::Progress;
-use crate::cli::run::{self, Parts, Stage, covered, inputs, status_of};
+use crate::cli::run::{self, Parts, Stage, covered, inputs, status_before, status_of};
 use crate::cli::summary::Summary;
 use crate::cli::{Status, draw, entered, output, recorded};
 use crate::run::approval::{Approval, Ask, Everything};
@@ -36,7 +36,7 @@ enum Ended {
     Stopped,
     /// Left as it was, by the second Ctrl-C; the journal may have its run.
     Left(Option<Arc<str>>),
-    Done(run::Ended),
+    Done(Box<run::Ended>),
 }
 
 impl Dialogue {
@@ -243,7 +243,7 @@ impl Dialogue {
             ended = work => match &ended.result {
                 // The run hears of it too, and may be the first; of reads there is nothing that it could tell.
                 Err(failure) if reads && failure.kind == FailureKind::Interrupted => Ended::Stopped,
-                _ => Ended::Done(ended),
+                _ => Ended::Done(Box::new(ended)),
             },
         }
     }
@@ -283,8 +283,12 @@ impl Dialogue {
                 Err(Status::Failed)
             }
             Err(failure) => {
+                let plan = planning.into_plan();
+                if plan.steps().filter(|(_, step)| step.kind != StepKind::Read).count() > 1 {
+                    anstream::eprint!("{}", draw::plan(&plan.text(&stage.inventory), self.folder()));
+                }
                 draw::failure(&self.sources, &failure, &stage.inventory);
-                Err(status_of(&failure))
+                Err(status_before(&failure))
             }
         }
     }

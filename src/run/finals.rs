@@ -39,6 +39,10 @@ pub async fn perform(
         }
         _ => layers,
     };
+    let absent = rows::absent(step, &layers);
+    for site in &absent {
+        run.events.emit(Some(&step.key), EventKind::Already { site, what: rows::ABSENT.into() });
+    }
     let mut all = Vec::new();
     for (i, layer) in layers.into_iter().enumerate() {
         let id = Id::layer(&step.key, i);
@@ -59,7 +63,7 @@ pub async fn perform(
     });
     let ended: Vec<_> = stream::iter(works).buffer_unordered(patience.parallel).collect().await;
     let mut effects = BTreeMap::new();
-    let (mut done, mut left, mut owed) = (SiteSet::new(), Vec::new(), false);
+    let (mut done, mut left, mut owed) = (absent, Vec::new(), false);
     for (site, effect, ended) in ended {
         match ended {
             Ok(()) => {
@@ -167,6 +171,10 @@ impl Act {
                 return (effect, Err(unsaid("the run was stopped before it answered")));
             }
         }
+        if !begun && deletes && step.subject.is_none() && matches!(self.link().await, Ok(None)) {
+            run.events.emit(Some(&step.key), EventKind::Already { site: *site, what: rows::ABSENT.into() });
+            return (None, Ok(()));
+        }
         if !begun
             && deletes
             && let Err(trouble) = self.approved().await
@@ -222,6 +230,12 @@ impl Act {
         Ok((instance, row))
     }
 
+    /// The link as it is there, if it is.
+    async fn link(&self) -> Result<Option<Row>, Trouble> {
+        let (instance, row) = self.deleted().await?;
+        instance.read(instance.resource(&self.step.resource)?, row.fields.clone(), row.fields).await
+    }
+
     async fn approved(&self) -> Result<(), Trouble> {
         let (step, text) = (&self.step, |value: &serde_json::Value| value.as_str().map(str::to_string));
         let (name, id) = match &step.subject {
@@ -242,8 +256,24 @@ impl Act {
     async fn delete(&self, begun: &mut bool) -> Result<(), Trouble> {
         let Act { run, step, site, .. } = self;
         let times = times(step);
-        let (instance, row) = self.deleted().await?;
+        let (instance, mut row) = self.deleted().await?;
         let resource = instance.resource(&step.resource)?;
+        if step.subject.is_none() && resource.get.is_some() {
+            // The ends say which it is; the site may call it by an id of its own.
+            match instance.read(resource, row.fields.clone(), row.fields.clone()).await? {
+                Some(there) => {
+                    row.id = there.id.or(row.id);
+                    for (field, value) in there.fields {
+                        row.fields.entry(field).or_insert(value);
+                    }
+                }
+                None if *begun => {
+                    run.events.emit(Some(&step.key), EventKind::There { site: *site, what: "deleted".into() });
+                    return Ok(());
+                }
+                None => {}
+            }
+        }
         let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
         remove::outlast(run, at, &instance, resource, &row, times.quiet).await?;
         if !*begun {

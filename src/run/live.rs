@@ -271,6 +271,26 @@ pub fn prepared(run: &Run, mut step: Step) -> Result<Step, Failure> {
     Ok(step)
 }
 
+/// What has no name is called by what it was given: a rule, a link between two things.
+fn ends(step: &Step, inventory: &Inventory) -> Option<String> {
+    const MOST: usize = 60;
+    if step.subject.is_some() || !matches!(&*step.operation, "create" | "ensure" | "delete") {
+        return None;
+    }
+    let end = |value: &Value| match value {
+        Value::Handle(handle) => handle.fields.get("name").map(|name| display(name, inventory)),
+        Value::String(_) | Value::Int(_) => Some(display(value, inventory)),
+        _ => None,
+    };
+    let ends: Vec<String> = step.arguments.values().filter_map(end).collect();
+    let ends = ends.join(" ");
+    match ends.chars().count() {
+        0 => None,
+        n if n > MOST => Some(ends.chars().take(MOST - 1).chain(['…']).collect()),
+        _ => Some(ends),
+    }
+}
+
 /// The rules of a pursuit about a resource, as the library describes it.
 pub fn rules(resource: &Resource, ensure: bool, overlap: bool) -> Rules {
     let path = |name: &str| match resource.fields.get(name).map(|f| &f.from) {
@@ -324,7 +344,7 @@ pub fn title(step: &Step, inventory: &Inventory) -> String {
             Some(name) => format!(" {:?}", display(name, inventory)),
             None => String::new(),
         },
-        _ => String::new(),
+        _ => ends(step, inventory).map_or(String::new(), |ends| format!(" {ends:?}")),
     };
     format!("{}.{}{name}", step.resource, step.operation)
 }

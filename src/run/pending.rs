@@ -26,6 +26,9 @@ pub fn value(
         Type::Nothing | Type::Null => Value::Null,
         Type::Handle(name) => {
             let Some(site) = aimed.iter().next() else { return Value::Null };
+            if let (Some(row), Some(resource)) = (there.get(&site), made(run, step, name)) {
+                return Value::Handle(Arc::new(rows::handle(resource, site, row)));
+            }
             Value::Handle(Arc::new(Handle {
                 resource: name.clone(),
                 site,
@@ -46,7 +49,12 @@ pub fn value(
                     known.get(c).cloned().unwrap_or_else(|| unknown(what(), resource.fields[c].ty.clone()))
                 };
                 let values = table.columns.iter().map(value).collect();
-                table.rows.push(TableRow { site: Some(site), values, id: Some("".into()), pending: true });
+                table.rows.push(TableRow {
+                    site: Some(site),
+                    values,
+                    id: Some(id(site).unwrap_or_default().into()),
+                    pending: true,
+                });
             }
             table.rows.sort_by_key(|row| row.site);
             Value::Table(Arc::new(Table { resource: Some(name.clone()), ..table }))

@@ -196,6 +196,7 @@ pub async fn link(spot: Spot<'_>, resource: &Resource) -> Result<Row, Trouble> {
     for (name, argument) in resolve(spot, &params).await?.all {
         fields.insert(name, ready(argument)?);
     }
+    let fields = render::ends(resource, &params, &fields)?;
     Ok(Row { id: render::link_id(resource, &fields), fields })
 }
 
@@ -304,10 +305,11 @@ fn to_be(value: Json, from: SiteSet) -> Argument {
     }
 }
 
-/// No more than its name is known.
-fn called(name: Option<&Value>) -> Json {
+/// No more than its name is known, and its id where it is there and is still to be changed.
+fn called(name: Option<&Value>, id: &str) -> Json {
     match name {
-        Some(Value::String(name)) => serde_json::json!({ "name": &**name }),
+        Some(Value::String(name)) if id.is_empty() => serde_json::json!({ "name": &**name }),
+        Some(Value::String(name)) => serde_json::json!({ "name": &**name, "id": id }),
         _ => Json::Null,
     }
 }
@@ -317,7 +319,7 @@ async fn from_handle(spot: Spot<'_>, service: &str, resource: &str, handle: &Han
         // A plan: it will be there. What it is made of is not known, so neither is whether it must be copied.
         let ty = Type::Handle(resource.into());
         let from = origins_of(spot, &ty, &Value::Handle(Arc::new(handle.clone())));
-        return Ok(to_be(called(handle.fields.get("name")), from));
+        return Ok(to_be(called(handle.fields.get("name"), &handle.id), from));
     }
     let from = spot.run.inventory.instance(handle.site, service).unwrap_or(handle.site);
     let mut fields: Fields =
@@ -337,7 +339,7 @@ async fn from_table(spot: Spot<'_>, service: &str, resource: &str, table: &Table
         let name = table.columns.iter().position(|c| &**c == "name").and_then(|at| row.values.get(at));
         let ty = Type::Handle(resource.into());
         let from = origins_of(spot, &ty, &Value::Table(Arc::new(table.clone())));
-        return Ok(to_be(called(name), from));
+        return Ok(to_be(called(name, row.id.as_deref().unwrap_or_default()), from));
     }
     let mut fields: Fields =
         table.columns.iter().zip(&row.values).map(|(c, v)| (c.clone(), rows::wire(v, inventory))).collect();

@@ -45,6 +45,19 @@ pub async fn subjects(run: &Arc<Run>, step: &Step) -> Result<Vec<HashMap<SiteId,
     }
 }
 
+/// What a plan and a summary say of it.
+pub const ABSENT: &str = "absent already";
+
+/// The sites at which a deletion by name, or of a document, found nothing to delete.
+pub fn absent(step: &Step, layers: &[HashMap<SiteId, Row>]) -> SiteSet {
+    let deletes = step.kind == StepKind::Final && &*step.operation == "delete";
+    let named = matches!(step.subject.as_ref().and_then(|s| step.arguments.get(s)), Some(Value::String(_)));
+    match deletes && (named || step.document.is_some()) {
+        true => step.placement.sites().iter().filter(|site| !layers.iter().any(|l| l.contains_key(site))).collect(),
+        false => SiteSet::new(),
+    }
+}
+
 /// Of a plan: it will be there, and little is known of it.
 pub fn is_pending(value: &Value) -> bool {
     match value {

@@ -66,7 +66,8 @@ fn write(out: &mut String, value: &Value, inventory: &Inventory, depth: usize) {
                 harmless(&super::field::handle_words(handle), false),
                 inventory.name(handle.site)
             ));
-            if handle.pending {
+            // What is there and is still to be changed has an id.
+            if handle.pending && handle.id.is_empty() {
                 put(format_args!(" (not there yet)"));
             }
         }

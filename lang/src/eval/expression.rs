@@ -2,7 +2,7 @@
 //! the parts could be had at once or had to be waited for.
 
 use super::display::text_of;
-use super::machine::{Env, Frame, owed, set, too_large, unknown};
+use super::machine::{Env, Failing, Frame, owed, set, too_large, unknown};
 use super::{Failure, MOST_TEXT, SectionKind, Unknown, Value, arithmetic, builtin, codes, compare, display, field};
 use super::{operation, placement, query, scope, shape, statement};
 use crate::model::SiteSet;
@@ -146,6 +146,7 @@ pub(super) async fn apply(
     inner.resize(function.slots, None);
     let mut callee = env.deeper(*nesting, span)?;
     callee.globals = Some(env.globals.unwrap_or(frame));
+    callee.failing = Failing::Stops;
     callee.position.extend([span.file.0, span.start]);
     let mut values = values.into_iter();
     for (slot, name, ty, default) in &function.params {

@@ -80,12 +80,22 @@ pub(super) struct Run<'a> {
     changed: Mutex<BTreeMap<Name, SiteSet>>,
     /// How deeply each function's body is nested.
     pub nesting: Vec<u32>,
+    /// In a plan: statements that cannot be, beside which the others are planned.
+    failed: Mutex<Vec<Failure>>,
 }
 
 impl<'a> Run<'a> {
     fn new(program: &'a Program, host: &'a dyn Host) -> Run<'a> {
         let nesting = program.functions.iter().map(|f| shape::nesting(&f.body)).collect();
-        Run { program, host, spent: AtomicU64::new(0), breaths: AtomicU64::new(0), changed: Mutex::default(), nesting }
+        Run {
+            program,
+            host,
+            spent: AtomicU64::new(0),
+            breaths: AtomicU64::new(0),
+            changed: Mutex::default(),
+            nesting,
+            failed: Mutex::default(),
+        }
     }
 }
 
@@ -94,6 +104,12 @@ impl Run<'_> {
     pub fn will_change(&self, resource: &Name, sites: &SiteSet) {
         let mut changed = self.changed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         changed.entry(resource.clone()).or_default().add(sites);
+    }
+
+    /// All that cannot be, as one.
+    pub fn failed(&self) -> Option<Failure> {
+        let mut failed = self.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Failure::together(std::mem::take(&mut *failed))
     }
 
     pub fn changes_at(&self, resource: &Name, sites: &SiteSet) -> bool {
@@ -117,7 +133,18 @@ pub(super) struct Env<'a> {
     /// Inside `atomic`: what has been completed.
     pub done: Option<&'a Mutex<Vec<Key>>>,
     pub depth: u32,
+    /// Where a statement that fails does: in a plan, outside of `try` and functions, it leaves the others to be planned.
+    pub failing: Failing,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failing {
+    Stops,
+    IsNoted,
+}
+
+/// Statements of a plan that cannot be and are told of.
+const MOST_FAILED: usize = 20;
 
 impl<'a> Env<'a> {
     fn new(run: &'a Run<'a>, scope: Scope) -> Env<'a> {
@@ -132,6 +159,7 @@ impl<'a> Env<'a> {
             sections: Vec::new(),
             done: None,
             depth: 0,
+            failing: if run.host.planning() { Failing::IsNoted } else { Failing::Stops },
         }
     }
 
@@ -141,6 +169,17 @@ impl<'a> Env<'a> {
 
     pub fn planning(&self) -> bool {
         self.run.host.planning()
+    }
+
+    /// Of a plan: what sites and files say against one statement is no reason not to look at the next.
+    pub fn goes_on(&self, failure: Failure) -> Result<(), Failure> {
+        let told = failure.code.id.starts_with("E06") && failure.kind != FailureKind::Interrupted;
+        let mut failed = self.run.failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.failing == Failing::Stops || !told || failed.len() >= MOST_FAILED {
+            return Err(failure);
+        }
+        failed.push(failure);
+        Ok(())
     }
 
     /// One unit of work. The counter is what makes every program end.

@@ -2,7 +2,7 @@
 //! in a run a decision on what is owed stops the program.
 
 use super::expression::{eval, truth};
-use super::machine::{Env, Frame, owed, set, unknown};
+use super::machine::{Env, Failing, Frame, owed, set, unknown};
 use super::{Failure, FailureKind, Key, Policy, SectionKind, Value, codes, compare, display, query, scope, shape};
 use crate::program::{Block, Expr, Slot, Statement, StatementKind};
 use crate::span::Span;
@@ -26,6 +26,7 @@ pub(super) async fn program(
 ) -> Result<Value, Failure> {
     let program = env.run.program;
     let env = &env.deeper(shape::nesting(&program.body), Span::default())?;
+    let mut missing = Vec::new();
     for input in &program.inputs {
         let value = match (inputs.shift_remove(&input.name), &input.default) {
             (Some(value), _) => value,
@@ -33,21 +34,49 @@ pub(super) async fn program(
             (None, None) if matches!(input.ty, Type::Optional(_)) => Value::Null,
             (None, None) => {
                 let message = format!("the input `{}` has no value", input.name);
-                return Err(Failure::new(&codes::MISSING_INPUT, input.span, message)
-                    .help(format!("give it with `--var {}=...`, or give it a default", input.name)));
+                missing.push(
+                    Failure::new(&codes::MISSING_INPUT, input.span, message)
+                        .help(format!("give it with `--var {}=...`, or give it a default", input.name)),
+                );
+                continue;
             }
         };
         set(frame, input.slot, value);
     }
+    if let Some(failure) = Failure::together(missing) {
+        return Err(failure);
+    }
     let mut last = Value::Null;
     for (i, statement) in program.body.iter().enumerate() {
         env.breathe().await;
-        last = run_statement(env, frame, statement).await?;
+        last = match or_planned_on(env, frame, statement).await {
+            Ok(value) => value,
+            Err(failure) => {
+                let all = env.run.failed().into_iter().chain([failure]).collect();
+                return Failure::together(all).map_or(Ok(last), Err);
+            }
+        };
         if i + 1 < program.body.len() {
             env.run.host.gave(statement, &last);
         }
     }
-    Ok(last)
+    match env.run.failed() {
+        Some(failure) => Err(failure),
+        None => Ok(last),
+    }
+}
+
+/// What a statement gives. In a plan one that cannot be is noted, and what it would have named is not known.
+async fn or_planned_on(env: &Env<'_>, frame: &mut Frame, statement: &Statement) -> Result<Value, Failure> {
+    let failure = match run_statement(env, frame, statement).await {
+        Ok(value) => return Ok(value),
+        Err(failure) => failure,
+    };
+    env.goes_on(failure)?;
+    if let StatementKind::Let { slot, name, value } = &statement.kind {
+        set(frame, *slot, unknown(&value.ty, format!("`{name}`, which cannot be")));
+    }
+    Ok(unknown(&Type::Any, "what cannot be"))
 }
 
 /// The value of a block is that of its last statement.
@@ -60,7 +89,7 @@ pub(super) fn block<'a>(
         let mut last = Value::Null;
         for statement in body {
             env.breathe().await;
-            last = run_statement(env, frame, statement).await?;
+            last = or_planned_on(env, frame, statement).await?;
         }
         Ok(last)
     })
@@ -301,7 +330,8 @@ async fn attempt(
     otherwise: &Block,
     span: Span,
 ) -> Result<Value, Failure> {
-    match block(env, frame, body).await {
+    let tried = block(&Env { failing: Failing::Stops, ..env.clone() }, frame, body).await;
+    match tried {
         Ok(value) if env.planning() => {
             // What follows a failure is part of what is approved.
             let inner = env.section(SectionKind::Perhaps, "if that fails".into(), span);

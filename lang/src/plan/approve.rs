@@ -165,6 +165,7 @@ mod tests {
             resource: "server".into(),
             operation: "create".into(),
             name: Some("vm".into()),
+            content: Vec::new(),
             arguments: Vec::new(),
             placement: String::new(),
             aimed: SiteSet::new(),

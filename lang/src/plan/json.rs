@@ -65,6 +65,7 @@ fn step_json(step: &PlannedStep, inventory: &Inventory) -> Json {
         "service": step.service,
         "name": step.name,
         "arguments": step.arguments,
+        "content": step.content,
         "placement": step.placement,
         "aimed": names(&step.aimed, inventory),
         "otherwise": otherwise,

@@ -11,6 +11,10 @@ use std::collections::{BTreeSet, HashMap};
 const MOST_ALIKE: usize = 4;
 /// Sites named in a line before they are only counted.
 const MOST_NAMED: usize = 12;
+/// Documents of which the beginning is shown; where there are more, of none.
+const MOST_CONTENTS: usize = 24;
+/// Letters of a line of arguments.
+const WIDEST: usize = 110;
 
 impl Plan {
     /// `+` create, `~` change, `-` delete, `+/-` replace, `!` what cannot be undone, `<=` copy, `=` already there.
@@ -18,6 +22,7 @@ impl Plan {
         let mut out = String::new();
         let mut open: Vec<String> = Vec::new();
         let mut alike = self.alike();
+        let brief = self.steps().filter(|(_, step)| !step.content.is_empty()).count() > MOST_CONTENTS;
         for entry in self.entries.iter().filter(|entry| !is_read(entry)) {
             let gathered = match &entry.content {
                 Content::Step(step) => match alike.get_mut(&shape(entry, step)) {
@@ -36,6 +41,10 @@ impl Plan {
             match &entry.content {
                 Content::Step(step) => match gathered {
                     Some(steps) => step_text(&mut out, open.len(), &together(&steps), inventory),
+                    None if brief && !step.content.is_empty() => {
+                        let step = PlannedStep { content: Vec::new(), ..(**step).clone() };
+                        step_text(&mut out, open.len(), &step, inventory);
+                    }
                     None => step_text(&mut out, open.len(), step, inventory),
                 },
                 Content::Print(text) => {
@@ -116,6 +125,9 @@ fn together(steps: &[&PlannedStep]) -> PlannedStep {
         }));
     }
     all.name = name;
+    if steps.iter().any(|step| step.content != all.content) {
+        all.content.clear();
+    }
     all
 }
 
@@ -229,8 +241,19 @@ fn cut(text: &str) -> String {
 }
 
 fn details(out: &mut String, depth: usize, step: &PlannedStep) {
-    if !step.arguments.is_empty() {
-        line(out, depth, &format!("    {}", step.arguments.join(", ")));
+    for said in [&step.arguments, &step.content] {
+        let mut row = String::new();
+        for (i, part) in said.iter().enumerate() {
+            if !row.is_empty() && row.chars().count() + part.chars().count() > WIDEST {
+                line(out, depth, &format!("    {}", row.trim_end()));
+                row.clear();
+            }
+            row += part;
+            row += if i + 1 < said.len() { ", " } else { "" };
+        }
+        if !row.is_empty() {
+            line(out, depth, &format!("    {row}"));
+        }
     }
     for unknown in &step.unknown {
         line(out, depth, &format!("    {unknown} (known later)"));

@@ -231,7 +231,13 @@ impl SiteEffect {
             return document::marker(&document.kind, &document.name, said);
         }
         match self.what {
-            What::Ensure => hashed(&format!("ensure {} {}", self.resource, self.name().unwrap_or_default())),
+            What::Ensure => {
+                let name = self.name().or_else(|| {
+                    let resource = self.described()?;
+                    render::link_id(resource, &self.ends(resource).ok()?)
+                });
+                hashed(&format!("ensure {} {}", self.resource, name.unwrap_or_default()))
+            }
             _ => self.identity(),
         }
     }
@@ -247,7 +253,16 @@ impl SiteEffect {
 
     /// The same of a link: its ends.
     fn called(&self, resource: &Resource) -> Option<String> {
-        self.name().or_else(|| render::link_name(resource, &self.args.as_ref()?.0))
+        self.name().or_else(|| render::link_name(resource, &self.args.as_ref().and(self.ends(resource).ok())?))
+    }
+
+    /// The arguments, and the ends of a link that they leave open.
+    fn ends(&self, resource: &Resource) -> Result<Fields, Trouble> {
+        let args = self.args.clone().unwrap_or_default().0;
+        match resource.ops.get(&*self.operation) {
+            Some(op) => Ok(render::ends(resource, &op.params, &args)?),
+            None => Ok(args),
+        }
     }
 
     fn emit(&self, kind: EventKind) {

@@ -188,8 +188,8 @@ impl SiteEffect {
         match self.name() {
             Some(name) if !resource.is_link() => instance.find(resource, &name).await,
             _ if resource.is_link() => {
-                let args = self.args.clone().unwrap_or_default().0;
-                instance.read(resource, args.clone(), args).await
+                let ends = self.ends(resource)?;
+                instance.read(resource, ends.clone(), ends).await
             }
             _ => Ok(None),
         }
@@ -203,7 +203,7 @@ impl SiteEffect {
         if resource.is_link() {
             // Making it would replace what is there, and undoing that would remove it.
             let Some(there) = self.found_by_name(instance, resource).await? else { return Ok(()) };
-            let name = render::link_name(resource, &there.fields).unwrap_or_default();
+            let name = self.called(resource).or_else(|| render::link_name(resource, &there.fields)).unwrap_or_default();
             let message = format!("{} `{name}` is there already", with_article(&resource.name));
             return Err(Trouble::refused(message).help(format!("`{}.ensure` accepts what is there", resource.name)));
         }

@@ -3,17 +3,30 @@
 
 use super::super::effect;
 use super::super::instance::Instance;
+use super::super::planned;
 use super::super::refer::{self, Missing};
 use super::super::rehearse::{self, Tried};
 use super::super::resolve::Spot;
 use super::super::trouble::{Kind, Trouble};
 use super::{Looked, Planning, as_whom};
-use edge_lang::eval::{Document, unsettled};
+use edge_lang::eval::{Document, Step, unsettled};
+use edge_lang::library::Resource;
 use edge_lang::library::render::{self, Fields, Scope as Known};
 use edge_lang::model::SiteSet;
-use edge_lang::plan::{Action, PlannedEffect};
+use edge_lang::plan::{self, Action, PlannedEffect, Shown};
 
 impl Planning {
+    /// The beginning of what a document says.
+    pub(super) fn content(&self, step: &Step) -> Vec<String> {
+        let Some(document) = &step.document else { return Vec::new() };
+        let own = || step.per_site.values().find_map(|own| own.get(&document.param));
+        let Some(said) = step.arguments.get(&document.param).or_else(own) else { return Vec::new() };
+        let described = document.described.as_ref().and_then(|name| self.run.library.any_resource(name));
+        let secret = |resource: &Resource| resource.fields.values().any(|f| !f.once && planned::holds_secrets(&f.ty));
+        let shown = if described.is_some_and(secret) { Shown::Names } else { Shown::Whole };
+        plan::content(said, shown, &self.run.inventory)
+    }
+
     /// What a request refers to and has to be copied for it.
     pub(super) async fn referred(
         &self,

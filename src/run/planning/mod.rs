@@ -4,6 +4,7 @@
 //! name) is known before anything is sent. A site that does not answer is noted, and decided about in the run.
 
 mod document;
+mod there;
 
 use super::abreast::{self, abreast};
 use super::effect::with_article;
@@ -19,11 +20,11 @@ use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::model::{SiteId, SiteSet};
 use edge_lang::plan::{Action, Plan, PlannedEffect, PlannedStep};
 use edge_lang::span::Span;
-use edge_lang::types::{Name, Type};
 use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use there::{link_there, not_there, troubled};
 
 pub struct Planning {
     run: Arc<Run>,
@@ -31,31 +32,23 @@ pub struct Planning {
     plan: Mutex<Plan>,
     guards: guards::Guards,
     earlier: Earlier,
+    /// What `ensure` found to be as it is asked for.
+    found: Mutex<HashMap<(Key, SiteId), Row>>,
 }
 
 /// What a step would do at a site.
 type Looked = Result<Vec<PlannedEffect>, Trouble>;
 
-/// A link as it is there; one of which an end is still to be made is not.
-async fn link_there(
-    instance: &Instance,
-    resource: &edge_lang::library::Resource,
-    op: &edge_lang::library::Op,
-    args: &Fields,
-) -> Result<Option<Row>, Trouble> {
-    let made = |end: &Name| {
-        let resource = op.params.iter().any(|p| p.name == *end && matches!(p.ty.present(), Type::Handle(_)));
-        args.get(end).is_some_and(|value| !resource && !value.is_null() || value.get("id").is_some())
-    };
-    if !resource.named.iter().flat_map(|n| &n.by).all(made) {
-        return Ok(None);
-    }
-    instance.read(resource, args.clone(), args.clone()).await
-}
-
 impl Planning {
     pub fn new(run: Arc<Run>, files: crate::run::files::Files, guards: &guards::Guards) -> Planning {
-        Planning { run, files, plan: Mutex::default(), guards: guards.apart(), earlier: Earlier::default() }
+        Planning {
+            run,
+            files,
+            plan: Mutex::default(),
+            guards: guards.apart(),
+            earlier: Earlier::default(),
+            found: Mutex::default(),
+        }
     }
 
     pub fn into_plan(self) -> Plan {
@@ -77,11 +70,12 @@ impl Planning {
             Some(Value::Unknown(_)) => vec![HashMap::new()],
             _ => rows::subjects(run, &step).await?,
         };
+        let absent = rows::absent(&step, &layers);
+        let mut effects: Vec<PlannedEffect> = absent.iter().map(|site| not_there(&step, site)).collect();
         if layers.is_empty() {
-            self.plan().step(&step, Vec::new(), &run.inventory);
+            self.plan().step(&step, effects, &run.inventory);
             return Ok(rows::nothing(&step));
         }
-        let mut effects = Vec::new();
         let (mut refused, mut aimed) = (SiteSet::new(), SiteSet::new());
         let (mut troubles, mut preferred) = (Vec::new(), Vec::new());
         if step.subject.is_some() || step.kind == StepKind::Copy {
@@ -175,9 +169,15 @@ impl Planning {
             }
         }
         let id = |site| effects.iter().find(|e| e.site == site).and_then(|e| e.id.clone());
-        let value = pending::value(run, &step, &aimed, id, &BTreeMap::new());
+        let mut found = self.found.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let there = aimed.iter().filter_map(|site| Some((site, found.remove(&(step.key.clone(), site))?))).collect();
+        drop(found);
+        let value = pending::value(run, &step, &aimed, id, &there);
         let by = step.policy.prefer.as_ref().map_or("", |p| p.name());
         let mut planned = PlannedStep::of(&step, &run.inventory).preferring(by, preferred);
+        if effects.iter().any(|effect| effect.action == Action::Create) {
+            planned.content = self.content(&step);
+        }
         if planned.more {
             let shown: SiteSet = effects.iter().map(|e| e.site).collect();
             for site in &step.placement.sites().difference(&shown) {
@@ -242,6 +242,17 @@ impl Planning {
     }
 
     fn refused(&self, step: &Step, troubles: Vec<(SiteId, Trouble)>, effects: Vec<PlannedEffect>) -> Failure {
+        // What would have that name is asked for by statements that are planned all the same.
+        if let Some(name) = PlannedStep::of(step, &self.run.inventory).name
+            && step.subject.is_none()
+        {
+            for site in &step.placement.sites() {
+                let at = self.run.inventory.instance(site, &step.service).unwrap_or(site);
+                if !self.run.is_planned(&step.resource, at, &name) {
+                    self.run.plan_name(&step.resource, at, &name, Fields::new());
+                }
+            }
+        }
         self.plan().step(step, effects, &self.run.inventory);
         let title = crate::run::live::title(step, &self.run.inventory);
         let refusals = troubles.iter().filter(|(_, t)| t.kind == Kind::Refused).map(|(_, t)| t.code);
@@ -306,22 +317,9 @@ impl Planning {
                 })
                 .collect());
         }
+        let spot = Spot { run, step, atom, at, time };
         if step.kind == StepKind::Final && &*step.operation == "delete" {
-            if let Some((row, name)) = subject.and_then(|row| Some((row, row_name(row)?))) {
-                let of_kind = step.document.as_ref().map(|d| instance.kind_name(&row.fields, &d.kind));
-                run.plan_gone(of_kind.as_ref().unwrap_or(&step.resource), at, &name);
-            }
-            return Ok(match subject {
-                Some(row) => vec![named(Action::Delete, row_name(row).as_deref(), row.id.as_deref())],
-                None => {
-                    let link = resolve::link(Spot { run, step, atom, at, time }, resource).await?;
-                    let called = render::link_name(resource, &link.fields);
-                    if let Some(called) = &called {
-                        run.plan_gone(&step.resource, at, called);
-                    }
-                    vec![named(Action::Delete, called.as_deref(), None)]
-                }
-            });
+            return self.deleted(spot, &instance, resource, subject, &named).await;
         }
         let operation = if step.kind == StepKind::Ensure { "create" } else { &*step.operation };
         let Some(op) = resource.ops.get(operation) else {
@@ -330,7 +328,6 @@ impl Planning {
                 resource.name
             )));
         };
-        let spot = Spot { run, step, atom, at, time };
         let resolved = resolve::resolve(spot, &op.params).await?;
         let copies: Vec<PlannedEffect> = resolved
             .copies()
@@ -352,7 +349,10 @@ impl Planning {
         let by = resource.named.as_ref().and_then(|n| n.by.first());
         let name = by.and_then(|by| args.get(by)).and_then(|n| n.as_str()).map(str::to_string);
         // A link is called by its ends.
-        let called = if resource.is_link() { render::link_name(resource, &args) } else { name };
+        let called = match resource.is_link() {
+            true => render::link_name(resource, &render::ends(resource, &op.params, &args)?),
+            false => name,
+        };
         let gone = called.as_ref().is_some_and(|n| run.is_planned_gone(&step.resource, at, n));
         let mut there = None;
         let own = match (step.kind, subject) {
@@ -362,10 +362,16 @@ impl Planning {
                     _ if gone => None,
                     _ if planned.is_some() => planned.map(|fields| Row { id: None, fields }),
                     Some(name) if !resource.is_link() => instance.find(resource, name).await?,
-                    _ => link_there(&instance, resource, op, &args).await?,
+                    _ => link_there(&instance, resource, &op.params, &args).await?,
                 };
                 there = found.as_ref().map(|row| row.fields.clone());
-                self.ensured(resource, &args, found, &called, &named)?
+                let seen = found.as_ref().filter(|row| row.id.is_some()).cloned();
+                let ensured = self.ensured(resource, &args, found, &called, &named)?;
+                if let (Some(row), Action::AlreadyThere) = (seen, &ensured.action) {
+                    let mut found = self.found.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                    found.insert((step.key.clone(), atom), row);
+                }
+                ensured
             }
             (_, Some(row)) => {
                 let known = Known {
@@ -402,7 +408,7 @@ impl Planning {
                 if resource.is_link()
                     && op.creates(&resource.name) == Some(&resource.name)
                     && !gone
-                    && link_there(&instance, resource, op, &args).await?.is_some()
+                    && link_there(&instance, resource, &op.params, &args).await?.is_some()
                 {
                     let called = called.as_deref().unwrap_or("?");
                     let message = format!("{} `{called}` is there already", with_article(&resource.name));
@@ -436,29 +442,6 @@ impl Planning {
         Ok(copies.into_iter().chain([own]).collect())
     }
 
-    fn ensured(
-        &self,
-        resource: &edge_lang::library::Resource,
-        args: &Fields,
-        found: Option<Row>,
-        name: &Option<String>,
-        named: &impl Fn(Action, Option<&str>, Option<&str>) -> PlannedEffect,
-    ) -> Result<PlannedEffect, Trouble> {
-        let Some(row) = found else { return Ok(named(Action::Create, name.as_deref(), None)) };
-        let differences = render::differences(resource, args, &row.fields);
-        if let Some(fixed) = differences.iter().find(|d| d.fixed) {
-            let name = name.as_deref().unwrap_or("?");
-            let message =
-                format!("{} `{name}` is there with another `{}`, which cannot be changed", resource.name, fixed.field);
-            return Err(Trouble::refused(message).help("delete it first, or give what it has"));
-        }
-        let action = match differences.is_empty() {
-            true => Action::AlreadyThere,
-            false => Action::Change { fields: planned::field_changes(resource, &differences) },
-        };
-        Ok(named(action, name.as_deref(), row.id.as_deref()))
-    }
-
     /// A read of something, by name, that an earlier step of the plan makes.
     fn asks_for_planned(&self, step: &Step) -> bool {
         let Some(Value::String(name)) = step.subject.as_ref().and_then(|s| step.arguments.get(s)) else { return false };
@@ -474,24 +457,6 @@ fn as_whom(step: &Step, effect: PlannedEffect, at: &Instance) -> PlannedEffect {
     match step.identity {
         Some(_) => effect.account(at.account_name.as_str()),
         None => effect,
-    }
-}
-
-fn troubled(step: &Step, site: SiteId, subject: Option<&Row>, trouble: &Trouble) -> PlannedEffect {
-    let why = trouble.message.clone();
-    let action = match trouble.kind {
-        Kind::Refused => Action::Refused { why },
-        Kind::NotReached | Kind::Silent => Action::Silent { why },
-    };
-    let name = match (subject.and_then(|row| row.fields.get("name")), step.arguments.get("name")) {
-        (Some(serde_json::Value::String(name)), _) => Some(name.clone()),
-        (_, Some(Value::String(name))) => Some(name.to_string()),
-        _ => None,
-    };
-    let planned = PlannedEffect::new(site, action, step.resource.to_string(), name);
-    match subject.and_then(|row| row.id.clone()) {
-        Some(id) => planned.id(id),
-        None => planned,
     }
 }
 

@@ -18,7 +18,7 @@ pub use answer::{Reading, Row, carries_marker, item, marker_text, row};
 pub use definition::{Changes, Difference, PartChange, changes, copied_arguments, differences, restoration};
 pub use evaluate::{evaluate, holds, plain};
 pub use meaning::{Asked, classify, complaint, objecting};
-pub use naming::{Chosen, choose, has_name, link_id, link_name, looks_like_id, same_ends, with_ends};
+pub use naming::{Chosen, choose, ends, has_name, link_id, link_name, looks_like_id, same_ends, with_ends};
 pub use request::{
     Look, fill_defaults, found_by_marker, found_by_name, insistence, items, listing, look, place_marker, rehearsal,
     render, wanted,

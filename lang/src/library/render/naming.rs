@@ -1,10 +1,10 @@
 //! Names and ids. Servers find by name loosely (substrings, any case, regular expressions, or not at all), so what they
 //! find is compared here, exactly.
 
-use super::Fields;
 use super::answer::Row;
+use super::{Fields, RenderError, Scope};
 use crate::diagnostic::nearest;
-use crate::library::Resource;
+use crate::library::{Param, Resource};
 use serde_json::Value as Json;
 
 /// What a name leads to among rows.
@@ -58,6 +58,16 @@ pub fn link_id(resource: &Resource, fields: &Fields) -> Option<String> {
     Some(named.by.iter().map(|name| end(name).unwrap_or_default()).collect::<Vec<_>>().join("/"))
 }
 
+/// Arguments with the ends that are not given, and so are what the operation makes them: a rule for all protocols is
+/// another than one for `tcp`.
+pub fn ends(resource: &Resource, params: &[Param], args: &Fields) -> Result<Fields, RenderError> {
+    let is_end = |param: &&Param| resource.named.as_ref().is_some_and(|n| n.by.len() > 1 && n.by.contains(&param.name));
+    let ends: Vec<Param> = params.iter().filter(is_end).cloned().collect();
+    let mut known = Scope { args: args.clone(), ..Scope::default() };
+    super::fill_defaults(&ends, &mut known)?;
+    Ok(known.args)
+}
+
 /// A row of a link with the ends that its answer does not show.
 pub fn with_ends(resource: &Resource, row: Row, known: &Fields) -> Row {
     let Row { id, mut fields } = row;
@@ -69,14 +79,15 @@ pub fn with_ends(resource: &Resource, row: Row, known: &Fields) -> Row {
     Row { id: id.or_else(|| link_id(resource, &fields)), fields }
 }
 
-/// What a person calls a link: its ends, by their names where they are resources.
+/// What a person calls a link: its ends, by their names where they are resources, as far as there are any.
 pub fn link_name(resource: &Resource, fields: &Fields) -> Option<String> {
     let named = resource.named.as_ref().filter(|n| n.by.len() > 1)?;
     let end = |name: &crate::types::Name| {
         let value = fields.get(name)?;
         super::evaluate::plain(value.get("name").or_else(|| value.get("id")).unwrap_or(value))
     };
-    named.by.iter().map(end).collect::<Option<Vec<_>>>().map(|ends| ends.join(" "))
+    end(&named.by[0])?;
+    Some(named.by.iter().filter_map(end).collect::<Vec<_>>().join(" "))
 }
 
 /// Whether a row of a link has the ends that `fields` gives, as far as it shows its ends: a search for them may have found

@@ -3,7 +3,10 @@
 //!
 //! Each round has a new namespace for each of the two, so that both make what they apply. What they made is compared by
 //! what kubectl reads back, without what servers and managers note down about it. It is measured once more at a distance, as
-//! sites have: what is sent and what is answered then takes 10 ms to arrive.
+//! sites have: what is sent and what is answered then takes 10 ms to arrive. Beside them a bare loop sends the same objects, a
+//! request each: what the server itself takes for them, which nobody can be faster than.
+
+mod bare;
 
 use crate::figure::{Aim, figure, ms, skipped};
 use crate::process::{Folder, edge, installed, piped, timed, watched};
@@ -37,9 +40,8 @@ fn installed_client() -> bool {
 }
 
 /// ConfigMaps, Secrets, and workloads of no replicas, as they come in a file of a real application.
-fn manifest() -> String {
-    let mut text = String::new();
-    for n in 0..OBJECTS {
+fn objects() -> Vec<Value> {
+    let object = |n: usize| {
         let (api, kind, body) = match n % 10 {
             0 => (
                 "apps/v1",
@@ -56,6 +58,14 @@ fn manifest() -> String {
         for (key, value) in body.as_object().into_iter().flatten() {
             object[key] = value.clone();
         }
+        object
+    };
+    (0..OBJECTS).map(object).collect()
+}
+
+fn manifest(objects: &[Value]) -> String {
+    let mut text = String::new();
+    for object in objects {
         let _ = writeln!(text, "---\n{object}");
     }
     text
@@ -103,18 +113,22 @@ impl Cluster<'_> {
 struct Times {
     kubectl: [Duration; 2],
     edge: [Duration; 2],
+    /// A request for each object and nothing else.
+    bare: Duration,
     memory: f64,
 }
 
 fn compared(context: &str) -> Result<(), String> {
     let folder = Folder::new("kubernetes");
-    let file = folder.write("objects.yaml", &manifest());
+    let objects = objects();
+    let file = folder.write("objects.yaml", &manifest(&objects));
     let here = Cluster { context, place: "near", kubeconfig: None };
-    let near = times(&here, &folder, &file)?;
+    let near = times(&here, &folder, &file, &objects)?;
     let ratio = |times: &Times, which: usize| times.kubectl[which].as_secs_f64() / times.edge[which].as_secs_f64();
     figure(&format!("kubectl apply --server-side, {OBJECTS} objects"), ms(near.kubectl[0]), "ms", Aim::None);
     figure("edge run --yes of the same, with its plan", ms(near.edge[0]), "ms", Aim::Below(ms(near.kubectl[0]) / 5.0));
     figure("  times faster, with the same result", ratio(&near, 0), "", Aim::Above(5.0));
+    beside(&near);
     figure("kubectl apply --server-side, nothing to change", ms(near.kubectl[1]), "ms", Aim::None);
     figure("edge run --yes, nothing to change", ms(near.edge[1]), "ms", Aim::None);
     figure(
@@ -123,20 +137,30 @@ fn compared(context: &str) -> Result<(), String> {
         "MiB",
         Aim::Below(100e6 / 1024.0 / 1024.0),
     );
-    let far = times(&here.further_away(&folder)?, &folder, &file)?;
+    let far = times(&here.further_away(&folder)?, &folder, &file, &objects)?;
     let trip = 2 * ONE_WAY.as_millis();
     figure(&format!("kubectl, a round trip of {trip} ms away"), ms(far.kubectl[0]), "ms", Aim::None);
     figure("edge run --yes there", ms(far.edge[0]), "ms", Aim::Below(ms(far.kubectl[0]) / 5.0));
     figure("  times faster, with the same result", ratio(&far, 0), "", Aim::Above(5.0));
+    beside(&far);
     figure("  times faster, nothing to change", ratio(&far, 1), "", Aim::None);
     Ok(())
 }
 
-fn times(at: &Cluster<'_>, folder: &Folder, file: &Path) -> Result<Times, String> {
-    let mut best = Times { kubectl: [Duration::MAX; 2], edge: [Duration::MAX; 2], memory: 0.0 };
+/// What is left to be saved.
+fn beside(times: &Times) {
+    let [kubectl, edge, bare] = [times.kubectl[0], times.edge[0], times.bare].map(|time| time.as_secs_f64());
+    figure(&format!("a request for each and nothing else, {IN_FLIGHT} in flight"), ms(times.bare), "ms", Aim::None);
+    figure("  times faster than kubectl, which is the most that can be had", kubectl / bare, "", Aim::None);
+    figure("  edge takes, times that", edge / bare, "", Aim::None);
+}
+
+fn times(at: &Cluster<'_>, folder: &Folder, file: &Path, objects: &[Value]) -> Result<Times, String> {
+    let most = Duration::MAX;
+    let mut best = Times { kubectl: [most; 2], edge: [most; 2], bare: most, memory: 0.0 };
     for round in 0..ROUNDS {
-        let names =
-            ["kubectl", "edge"].map(|who| format!("edge-bench-{}-{}-{round}-{who}", std::process::id(), at.place));
+        let names = ["kubectl", "edge", "bare"]
+            .map(|who| format!("edge-bench-{}-{}-{round}-{who}", std::process::id(), at.place));
         let _cleaning = Cleaning(at, &names);
         for name in &names {
             timed(at.kubectl().args(["create", "namespace", name]))?;
@@ -161,13 +185,14 @@ fn times(at: &Cluster<'_>, folder: &Folder, file: &Path) -> Result<Times, String
             best.edge[again] = best.edge[again].min(took);
             best.memory = best.memory.max(held);
         }
+        best.bare = best.bare.min(bare::applied(at, &names[2], objects, IN_FLIGHT)?);
         same(at, &names, &folder.0)?;
     }
     Ok(best)
 }
 
-/// Whether both namespaces have the same objects with the same content.
-fn same(at: &Cluster<'_>, names: &[String; 2], folder: &Path) -> Result<(), String> {
+/// Whether all namespaces have the same objects with the same content.
+fn same(at: &Cluster<'_>, names: &[String; 3], folder: &Path) -> Result<(), String> {
     let read = |name: &String| {
         let mut command = at.kubectl();
         command.current_dir(folder).args(["--namespace", name, "--selector", "app=bench"]);
@@ -182,15 +207,15 @@ fn same(at: &Cluster<'_>, names: &[String; 2], folder: &Path) -> Result<(), Stri
         items.sort_by_key(|item| format!("{} {}", item["kind"], item["metadata"]["name"]));
         Ok::<_, String>(items)
     };
-    let (theirs, ours) = (read(&names[0])?, read(&names[1])?);
-    match theirs == ours && ours.len() == OBJECTS {
+    let (theirs, ours, bare) = (read(&names[0])?, read(&names[1])?, read(&names[2])?);
+    match theirs == ours && bare == ours && ours.len() == OBJECTS {
         true => Ok(()),
         false => Err(format!("edge left {} objects, kubectl {}, and they are not the same", ours.len(), theirs.len())),
     }
 }
 
 /// Takes the namespaces away again.
-struct Cleaning<'a>(&'a Cluster<'a>, &'a [String; 2]);
+struct Cleaning<'a>(&'a Cluster<'a>, &'a [String; 3]);
 
 impl Drop for Cleaning<'_> {
     fn drop(&mut self) {

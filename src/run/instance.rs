@@ -2,7 +2,7 @@
 //! find by name, read, find by marker, send a request and learn what the answer means.
 
 use super::trouble::Trouble;
-use super::{Run, Who, silence::Silence};
+use super::{Run, Who, planned, silence::Silence};
 use crate::drivers::{Answer, AnswerBody, Complaint, Limits, Object, Session, Upload, Within};
 use edge_lang::library::render::{self, Asked, Chosen, Fields, Headers, Look, Reading, Row, Scope as Known};
 use edge_lang::library::{AnswerKind, Kind, Library, Mark, On, Op, Resource, Service, Template, Version};
@@ -111,6 +111,16 @@ impl Instance {
     pub fn described<'a>(&'a self, row: &Fields) -> Option<&'a Resource> {
         let text = |name: &str| row.get(name).and_then(Json::as_str);
         self.library.described_kind(&self.stack, text("api")?, text("kind")?)
+    }
+
+    /// Whether what is meant holds secrets, as far as a description tells.
+    fn holds_secrets(&self, resource: &Resource, known: &Known) -> bool {
+        let kind = known.row.get("kind").and_then(Json::as_str);
+        let described = match (&resource.kind, known.api.as_deref().zip(kind)) {
+            (Some(Kind::Any), Some((api, kind))) => self.library.described_kind(&self.stack, api, kind),
+            _ => Some(resource),
+        };
+        described.is_some_and(planned::has_secrets)
     }
 
     /// What things of its kind are called: as the resource that describes the kind, else by the kind itself.
@@ -258,7 +268,8 @@ impl Instance {
         let version = render::version_for_read(self.service(), resource, |_| false, None, self.offered)?;
         let known = self.located(resource, Known { row, args, version, ..self.known() }).await?;
         match render::look(self.service(), resource, &known)? {
-            Look::One(request) => {
+            Look::One(mut request) => {
+                request.discreet = self.holds_secrets(resource, &known);
                 let said = self
                     .ask(request, None, &[&resource.on, &self.service().on], Asked::Itself)
                     .await

@@ -99,7 +99,7 @@ pub struct Run {
     copies: copies::Copies,
     silence: silence::Silence,
     /// Of a plan: what would be there by now, as far as it is known.
-    planned: Mutex<HashMap<(Name, SiteId, String), Option<Fields>>>,
+    planned: Mutex<HashMap<planned::Called, Option<Fields>>>,
     made: Mutex<HashSet<(SiteId, String)>>,
     /// Steps that were taken back in this process.
     taken: Mutex<HashSet<Key>>,
@@ -202,32 +202,31 @@ impl Run {
         })
     }
 
-    fn plan_name(&self, resource: &Name, site: SiteId, name: &str, fields: Fields) {
-        let mut planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        planned.entry((resource.clone(), site, name.to_string())).or_default().get_or_insert_default().extend(fields);
+    fn all_planned(&self) -> MutexGuard<'_, HashMap<planned::Called, Option<Fields>>> {
+        self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn plan_name(&self, called: planned::Called, fields: Fields) {
+        self.all_planned().entry(called).or_default().get_or_insert_default().extend(fields);
     }
 
     /// An earlier step of the plan deletes it.
-    fn plan_gone(&self, resource: &Name, site: SiteId, name: &str) {
-        let mut planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        planned.insert((resource.clone(), site, name.to_string()), None);
+    fn plan_gone(&self, called: planned::Called) {
+        self.all_planned().insert(called, None);
     }
 
-    fn is_planned_gone(&self, resource: &str, site: SiteId, name: &str) -> bool {
-        let planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        planned.get(&(resource.into(), site, name.to_string())).is_some_and(Option::is_none)
+    fn is_planned_gone(&self, called: &planned::Called) -> bool {
+        self.all_planned().get(called).is_some_and(Option::is_none)
     }
 
     /// What an earlier step of the plan makes it to be.
-    fn planned(&self, resource: &str, site: SiteId, name: &str) -> Option<Fields> {
-        let planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        planned.get(&(resource.into(), site, name.to_string())).cloned().flatten()
+    fn planned(&self, called: &planned::Called) -> Option<Fields> {
+        self.all_planned().get(called).cloned().flatten()
     }
 
     /// Whether an earlier step of the plan makes it.
-    fn is_planned(&self, resource: &str, site: SiteId, name: &str) -> bool {
-        let planned = self.planned.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        planned.get(&(resource.into(), site, name.to_string())).is_some_and(Option::is_some)
+    fn is_planned(&self, called: &planned::Called) -> bool {
+        self.all_planned().get(called).is_some_and(Option::is_some)
     }
 
     /// Whether the service instance that the site stands for did not answer just now.

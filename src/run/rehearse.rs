@@ -17,11 +17,16 @@ use serde_json::Value as Json;
 pub enum Tried {
     /// It cannot be tried there.
     Untried,
-    /// What would be another way than it is; nothing, if it is so already.
-    Would(Vec<FieldChange>),
+    /// It would be made: nothing of that name is there.
+    Create,
+    /// What is there would be this.
+    Would(Row),
     /// It knows nothing of what this needs: its kind, or what it lies in. Something that is made before may bring it.
     Lacking(Trouble),
 }
+
+/// The status with which something new is answered, and nothing else.
+const CREATED: u16 = 201;
 
 /// The first request of an operation that can be tried.
 pub fn template(op: &Op) -> Option<&Template> {
@@ -31,13 +36,7 @@ pub fn template(op: &Op) -> Option<&Template> {
     })
 }
 
-pub async fn attempt(
-    instance: &Instance,
-    resource: &Resource,
-    op: &Op,
-    known: Known,
-    now: Option<&Fields>,
-) -> Result<Tried, Trouble> {
+pub async fn attempt(instance: &Instance, resource: &Resource, op: &Op, known: Known) -> Result<Tried, Trouble> {
     let Some(template) = template(op) else { return Ok(Tried::Untried) };
     let known = instance.located(resource, known).await?;
     let Some(mut request) = render::rehearsal(instance.service(), template, &known)? else {
@@ -66,14 +65,18 @@ pub async fn attempt(
         AnswerKind::Unknown => return Err(Trouble::refused(said.trouble().message)),
         _ => return Err(said.trouble().of_read()),
     }
+    if said.status == CREATED {
+        return Ok(Tried::Create);
+    }
     let answered = said.body.as_ref().and_then(|b| render::item(Some(template), resource, b));
     let Some(answered) = answered.filter(|a| a.is_object()) else { return Ok(Tried::Untried) };
-    let then = render::row(resource, answered, &Headers::new(), said.version, Reading::Partial)?;
-    let secret = holds_secrets(instance, &known.row);
-    Ok(Tried::Would(match now {
-        Some(now) => changes(resource, mark, now, &then.fields, secret),
-        None => Vec::new(),
-    }))
+    Ok(Tried::Would(render::row(resource, answered, &Headers::new(), said.version, Reading::Partial)?))
+}
+
+/// What would be another way than it is; nothing, if it is so already.
+pub fn differences(instance: &Instance, resource: &Resource, now: &Fields, then: &Row) -> Vec<FieldChange> {
+    let mark = render::mark_for(resource, instance.offered());
+    changes(resource, mark, now, &then.fields, holds_secrets(instance, now))
 }
 
 /// All of a thing, as its resource's templates know it.
@@ -88,7 +91,7 @@ pub fn carries(resource: &Resource, mark: &Mark, row: &Row, marker: &str) -> boo
 }
 
 pub fn holds_secrets(instance: &Instance, row: &Fields) -> bool {
-    instance.described(row).is_some_and(|r| r.fields.values().any(|f| !f.once && planned::holds_secrets(&f.ty)))
+    instance.described(row).is_some_and(planned::has_secrets)
 }
 
 /// Changes of one thing that are told; more are counted.

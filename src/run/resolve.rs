@@ -3,6 +3,7 @@
 
 use super::bridge;
 use super::instance::Instance;
+use super::planned::Called;
 use super::trouble::Trouble;
 use super::{Run, Who, rows};
 use edge_lang::eval::{Handle, Step, Table, Value, to_json};
@@ -270,10 +271,15 @@ pub async fn named(spot: Spot<'_>, service: &str, resource: &str, text: &str) ->
     if local {
         sources = vec![spot.at];
     }
-    if let Some(at) = sources.iter().find(|s| spot.run.is_planned(resource, **s, text)) {
-        let mut planned = spot.run.planned(resource, *at, text).unwrap_or_default();
-        planned.insert("name".into(), text.into());
-        return Ok(to_be(record(Row { id: None, fields: planned }), without(sources.into_iter().collect(), spot.at)));
+    for at in &sources {
+        let called = called(spot, *at, resource, text).await;
+        if let Some(mut planned) = spot.run.planned(&called) {
+            planned.insert("name".into(), text.into());
+            return Ok(to_be(
+                record(Row { id: None, fields: planned }),
+                without(sources.into_iter().collect(), spot.at),
+            ));
+        }
     }
     if local {
         let here = spot.instance(spot.at, service).await?;
@@ -297,6 +303,11 @@ pub async fn named(spot: Spot<'_>, service: &str, resource: &str, text: &str) ->
     Err(last.unwrap_or_else(|| Trouble::refused(format!("no site to look for {resource} `{text}` at"))))
 }
 
+/// What a plan knows a thing by that the step speaks of.
+async fn called(spot: Spot<'_>, site: SiteId, resource: &str, name: &str) -> Called {
+    Called::new(spot.run, spot.who(), site, &resource.into(), &Fields::new(), name).await
+}
+
 /// What is planned, and from where it may have to be copied.
 fn to_be(value: Json, from: SiteSet) -> Argument {
     match from.is_empty() {
@@ -306,7 +317,7 @@ fn to_be(value: Json, from: SiteSet) -> Argument {
 }
 
 /// No more than its name is known, and its id where it is there and is still to be changed.
-fn called(name: Option<&Value>, id: &str) -> Json {
+fn only(name: Option<&Value>, id: &str) -> Json {
     match name {
         Some(Value::String(name)) if id.is_empty() => serde_json::json!({ "name": &**name }),
         Some(Value::String(name)) => serde_json::json!({ "name": &**name, "id": id }),
@@ -319,7 +330,7 @@ async fn from_handle(spot: Spot<'_>, service: &str, resource: &str, handle: &Han
         // A plan: it will be there. What it is made of is not known, so neither is whether it must be copied.
         let ty = Type::Handle(resource.into());
         let from = origins_of(spot, &ty, &Value::Handle(Arc::new(handle.clone())));
-        return Ok(to_be(called(handle.fields.get("name"), &handle.id), from));
+        return Ok(to_be(only(handle.fields.get("name"), &handle.id), from));
     }
     let from = spot.run.inventory.instance(handle.site, service).unwrap_or(handle.site);
     let mut fields: Fields =
@@ -339,7 +350,7 @@ async fn from_table(spot: Spot<'_>, service: &str, resource: &str, table: &Table
         let name = table.columns.iter().position(|c| &**c == "name").and_then(|at| row.values.get(at));
         let ty = Type::Handle(resource.into());
         let from = origins_of(spot, &ty, &Value::Table(Arc::new(table.clone())));
-        return Ok(to_be(called(name, row.id.as_deref().unwrap_or_default()), from));
+        return Ok(to_be(only(name, row.id.as_deref().unwrap_or_default()), from));
     }
     let mut fields: Fields =
         table.columns.iter().zip(&row.values).map(|(c, v)| (c.clone(), rows::wire(v, inventory))).collect();
@@ -372,16 +383,19 @@ async fn from_row(spot: Spot<'_>, service: &str, resource: &str, from: SiteId, r
         }
     }
     // An earlier step of a plan brings it, or makes one; only where it does not is it brought for this one.
-    if row.fields.get("name").and_then(Json::as_str).is_some_and(|n| spot.run.is_planned(resource, spot.at, n)) {
+    let name = |row: &Row| row.fields.get("name").and_then(Json::as_str).map(str::to_string);
+    if let Some(name) = name(&row)
+        && spot.run.is_planned(&called(spot, spot.at, resource, &name).await)
+    {
         return Ok(Argument::Later(record(row), SiteSet::of(from)));
     }
     let same = bridge::counterpart(&here, described, &row, spot.run.inventory.name(from)).await?;
     // What an earlier step of a plan removes will not be here.
-    let gone = |row: &Row| {
-        let name = row.fields.get("name").and_then(Json::as_str);
-        name.is_some_and(|name| spot.run.is_planned_gone(resource, spot.at, name))
+    let gone = match same.as_ref().and_then(name) {
+        Some(name) => spot.run.is_planned_gone(&called(spot, spot.at, resource, &name).await),
+        None => false,
     };
-    match same.filter(|row| !gone(row)) {
+    match same.filter(|_| !gone) {
         Some(same) => Ok(Argument::Ready(record(same))),
         None => Ok(Argument::Copy(Copy { service: service.into(), resource: resource.into(), from, to: spot.at, row })),
     }

@@ -5,6 +5,7 @@ use super::change::Pursued;
 use super::effect::SiteEffect;
 use super::instance::Instance;
 use super::live::{any_resource, times};
+use super::planned::Called;
 use super::trouble::Kind;
 use super::{Run, Who, codes, rehearse};
 use edge_lang::eval::{self, Failure, Handle, Step, StepKind, Table, Value, from_json, to_json};
@@ -124,15 +125,20 @@ async fn named(run: &Arc<Run>, step: &Step, name: &str) -> Result<Vec<HashMap<Si
     let deletes = step.kind == StepKind::Final && &*step.operation == "delete";
     let looked = sites.iter().map(|site| async move {
         let at = run.inventory.instance(*site, &step.service).unwrap_or(*site);
-        if run.is_planned(&step.resource, at, name) {
-            return Ok(Some(Row { id: None, fields: Fields::from_iter([("name".into(), name.into())]) }));
+        let who = Who::of(step);
+        if step.document.is_none() {
+            let called = Called::new(run, who, at, &step.resource, &Fields::new(), name).await;
+            if run.is_planned(&called) {
+                return Ok(Some(Row { id: None, fields: Fields::from_iter([("name".into(), name.into())]) }));
+            }
         }
-        let instance = Instance::open(run, at, &step.service, Who::of(step), times(step).answer).await?;
+        let instance = Instance::open(run, at, &step.service, who, times(step).answer).await?;
         let resource = instance.resource(&step.resource)?;
         if let (Some(document), Some(subject)) = (&step.document, &step.subject) {
             let said = step.arguments_at(*site).get(subject).map(|v| wire(v, &run.inventory)).unwrap_or_default();
             let identity = rehearse::identity(resource, &said)?;
-            if run.is_planned(&instance.kind_name(&identity, &document.kind), at, name) {
+            let called = Called::of_document(&instance, run, who, at, document, &identity).await;
+            if run.is_planned(&called) {
                 return Ok(Some(Row { id: None, fields: identity }));
             }
             return instance.read(resource, identity, Fields::new()).await;

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::RawQuery;
 use axum::response::{IntoResponse, Response};
 use edge::drivers::{AnswerBody, Session};
-use edge_lang::library::Method;
+use edge_lang::library::{Method, Request};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -104,6 +104,36 @@ async fn who_may_not_list_asks_one_by_one() {
         assert_eq!(found.iter().filter(|(status, _)| *status == 200).count(), 15);
     }
     assert_eq!(paths(&seen).len(), 30 + 1 + 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_that_fails_once_is_tried_again() {
+    let (session, seen) = open("{}", site(500, http::StatusCode::BAD_REQUEST)).unwrap();
+    for _ in 0..2 {
+        let found = all(&*session, 0..30).await;
+        assert_eq!(found.iter().filter(|(status, _)| *status == 200).count(), 15);
+    }
+    assert_eq!(paths(&seen).iter().filter(|p| p.contains("limit=")).count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_is_asked_for_no_more_than_would_be_read() {
+    let (session, seen) = open("{}", site(500, http::StatusCode::OK)).unwrap();
+    all(&*session, 0..4 + 5).await;
+    let listings: Vec<String> = paths(&seen).into_iter().filter(|p| p.contains("limit=")).collect();
+    assert!(matches!(&listings[..], [one] if one.ends_with("limit=40")), "{listings:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_holds_secrets_is_never_listed_for_its_readers() {
+    let (session, seen) = open("{}", site(500, http::StatusCode::OK)).unwrap();
+    let one = |n: usize| {
+        let path = format!("/api/v1/namespaces/shop/configmaps/m{n:03}");
+        Request { discreet: true, ..request(Method::Get, "core", &path) }
+    };
+    let all = join_all((0..40).map(|n| session.send(one(n), None, limits(60)))).await;
+    assert_eq!(all.iter().filter(|answer| answer.as_ref().unwrap().status == 200).count(), 20);
+    assert_eq!(paths(&seen).iter().filter(|p| p.contains("limit=")).count(), 0);
 }
 
 #[tokio::test(start_paused = true)]

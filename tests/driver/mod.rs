@@ -74,6 +74,7 @@ pub fn request(method: Method, service: &str, path: &str) -> Request {
         auth: None,
         errors: None,
         repeatable: matches!(method, Method::Get | Method::Head | Method::Delete),
+        discreet: false,
     }
 }
 

@@ -393,6 +393,12 @@ impl Library {
         self.services.iter().find_map(|s| s.resources.get(name))
     }
 
+    /// The resource that stands for every kind of a stack.
+    pub fn of_any_kind(&self, stack: &str) -> Option<&Resource> {
+        let services = self.services.iter().filter(|s| &*s.stack == stack);
+        services.flat_map(|s| s.resources.values()).find(|r| r.kind == Some(Kind::Any))
+    }
+
     /// The resource that describes a kind, of an API such as `apps/v1`: its group is the service's kind; `v1` is `core`.
     pub fn described_kind(&self, stack: &str, api: &str, kind: &str) -> Option<&Resource> {
         let group = api.split_once('/').map_or("core", |(group, _)| group);

@@ -23,6 +23,8 @@ pub struct Request {
     pub errors: Option<ErrorShape>,
     /// May be sent again when no answer came (GET, HEAD, DELETE, `repeatable`, a `read op`).
     pub repeatable: bool,
+    /// What it reads holds secrets: it is asked for by itself, and not as one of all that lie beside it.
+    pub discreet: bool,
 }
 
 #[derive(Clone, PartialEq)]

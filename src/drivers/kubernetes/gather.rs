@@ -2,9 +2,10 @@
 //!
 //! A few are asked one by one. While those are on their way, further ones of the same collection wait; what has gathered when
 //! one of them is answered is answered by one listing, which begins after each was asked and so sees no less than it would
-//! have. The hard idea is that nobody leads for long: a reader may be dropped at any moment, and none of the others misses it.
+//! have. What holds secrets is never listed for that: it takes another right, and shows more than was asked for. The hard idea
+//! is that nobody leads for long: a reader may be dropped at any moment, and none of the others misses it.
 
-use super::{JSON_OR_ANY, Kubernetes, PAGE, REQUEST_IDS};
+use super::{JSON_OR_ANY, Kubernetes, REQUEST_IDS};
 use crate::drivers::exchange::Call;
 use crate::drivers::listing;
 use crate::drivers::place::at;
@@ -26,6 +27,8 @@ const ONE_BY_ONE: usize = 4;
 const ENOUGH: usize = 4;
 /// Of a page at least one object in so many is wanted; else too much is there that is not.
 const CROWD: usize = 8;
+/// Objects of a page at most, as kubectl asks for them.
+const PAGE: usize = 500;
 
 /// By the paths of what was read from.
 #[derive(Default)]
@@ -62,7 +65,7 @@ pub enum Read {
 /// Where a plain read of one object looks: what it lies in, and its name.
 fn object(request: &Request) -> Option<(&str, &str)> {
     let plain = request.method == Method::Get && request.query.is_empty() && request.headers.is_empty();
-    if !plain || !matches!(request.payload, Payload::None) {
+    if !plain || request.discreet || !matches!(request.payload, Payload::None) {
         return None;
     }
     let (collection, name) = request.path.rsplit_once('/')?;
@@ -126,7 +129,9 @@ impl Kubernetes {
         let base = self.url.path().trim_end_matches('/');
         loop {
             let mut url = at(&self.url, &format!("{base}{}", among.path));
-            url.query_pairs_mut().append_pair("limit", PAGE);
+            // No more than is read for them in any case.
+            let page = (wanted.len() * CROWD).min(PAGE);
+            url.query_pairs_mut().append_pair("limit", &page.to_string());
             if let Some(next) = &next {
                 url.query_pairs_mut().append_pair("continue", next);
             }
@@ -135,12 +140,14 @@ impl Kubernetes {
             call.headers.insert(ACCEPT, JSON_OR_ANY);
             let Ok(sent) = self.wire.exchange(&call, self, deadline).await else { return told };
             let answer = listing::answer(sent, &REQUEST_IDS);
+            if matches!(answer.status, 401 | 403 | 404 | 405) {
+                among.apart.store(true, Ordering::Relaxed);
+            }
             let refused = !answer.ok();
             let AnswerBody::Json(mut page) = answer.body else { return told };
-            let Some(items) = page.get_mut("items").filter(|_| !refused).and_then(Value::as_array_mut) else {
-                among.apart.store(true, Ordering::Relaxed);
-                return told;
-            };
+            // What the site could not tell this time it may tell the next.
+            let items = page.get_mut("items").filter(|_| !refused).and_then(Value::as_array_mut);
+            let Some(items) = items else { return told };
             let (items, before) = (std::mem::take(items), wanted.len());
             let shown = items.len();
             for mut item in items {

@@ -40,11 +40,13 @@ impl SiteEffect {
         let action = match &self.before {
             None => Action::Create,
             Some(now) => {
-                let tried =
-                    rehearse::attempt(instance, resource, op, known.clone(), Some(now)).await.map_err(before)?;
-                match tried {
-                    Tried::Would(fields) if fields.is_empty() => return Ok(()),
-                    Tried::Would(fields) => Action::Change { fields },
+                match rehearse::attempt(instance, resource, op, known.clone()).await.map_err(before)? {
+                    Tried::Would(then) => match rehearse::differences(instance, resource, now, &then) {
+                        fields if fields.is_empty() => return Ok(()),
+                        fields => Action::Change { fields },
+                    },
+                    // It has gone since.
+                    Tried::Create => Action::Create,
                     Tried::Untried => Action::Act { operation: op.name.to_string(), last: op.is_final() },
                     Tried::Lacking(trouble) => return Err(before(trouble)),
                 }

@@ -10,7 +10,7 @@ use super::abreast::{self, abreast};
 use super::effect::with_article;
 use super::instance::Instance;
 use super::live::{prepared, times};
-use super::planned::{self, Earlier};
+use super::planned::{self, Called, Earlier};
 use super::resolve::{self, Spot};
 use super::trouble::{Kind, Trouble, code_of};
 use super::{Run, Who, codes, copying, guards, pending, prefer, read, refer, rows};
@@ -114,7 +114,7 @@ impl Planning {
                 let candidate = step.placement.first_minimal(&SiteSet::new(), &refused, &order);
                 let candidate = match candidate {
                     Ok(Some(candidate)) => candidate,
-                    Ok(None) => return Err(self.refused(&step, troubles, effects)),
+                    Ok(None) => return Err(self.refused(&step, troubles, effects).await),
                     Err(tangled) => return Err(Failure::new(&codes::FAILED, step.at, tangled.to_string())),
                 };
                 let fresh: Vec<SiteId> = candidate.iter().filter(|s| !aimed.contains(*s)).collect();
@@ -153,12 +153,14 @@ impl Planning {
         }
         let hard = troubles.iter().any(|(_, t)| t.kind == Kind::Refused);
         if hard && (step.subject.is_some() || step.kind == StepKind::Copy) {
-            return Err(self.refused(&step, troubles, effects));
+            return Err(self.refused(&step, troubles, effects).await);
         }
         for effect in effects.iter().filter(|e| e.action == Action::Create) {
             let at = run.inventory.instance(effect.site, &step.service).unwrap_or(effect.site);
-            if let Some(name) = &effect.name {
-                run.plan_name(&step.resource, at, name, Fields::new());
+            // What a document makes was noted down by its kind.
+            if let Some(name) = effect.name.as_ref().filter(|_| step.document.is_none()) {
+                let called = Called::new(run, Who::of(&step), at, &step.resource, &Fields::new(), name).await;
+                run.plan_name(called, Fields::new());
             }
             self.earlier.note_brought(at);
         }
@@ -241,15 +243,16 @@ impl Planning {
         }
     }
 
-    fn refused(&self, step: &Step, troubles: Vec<(SiteId, Trouble)>, effects: Vec<PlannedEffect>) -> Failure {
+    async fn refused(&self, step: &Step, troubles: Vec<(SiteId, Trouble)>, effects: Vec<PlannedEffect>) -> Failure {
         // What would have that name is asked for by statements that are planned all the same.
         if let Some(name) = PlannedStep::of(step, &self.run.inventory).name
             && step.subject.is_none()
         {
             for site in &step.placement.sites() {
                 let at = self.run.inventory.instance(site, &step.service).unwrap_or(site);
-                if !self.run.is_planned(&step.resource, at, &name) {
-                    self.run.plan_name(&step.resource, at, &name, Fields::new());
+                let called = Called::new(&self.run, Who::of(step), at, &step.resource, &Fields::new(), &name).await;
+                if !self.run.is_planned(&called) {
+                    self.run.plan_name(called, Fields::new());
                 }
             }
         }
@@ -353,11 +356,15 @@ impl Planning {
             true => render::link_name(resource, &render::ends(resource, &op.params, &args)?),
             false => name,
         };
-        let gone = called.as_ref().is_some_and(|n| run.is_planned_gone(&step.resource, at, n));
+        let known_by = match &called {
+            Some(name) => Some(Called::new(run, Who::of(step), at, &step.resource, &args, name).await),
+            None => None,
+        };
+        let gone = known_by.as_ref().is_some_and(|called| run.is_planned_gone(called));
         let mut there = None;
         let own = match (step.kind, subject) {
             (StepKind::Ensure, _) => {
-                let planned = called.as_ref().and_then(|n| run.planned(&step.resource, at, n));
+                let planned = known_by.as_ref().and_then(|called| run.planned(called));
                 let found = match &called {
                     _ if gone => None,
                     _ if planned.is_some() => planned.map(|fields| Row { id: None, fields }),
@@ -419,14 +426,16 @@ impl Planning {
                 named(planned::action(step, op, resource), called.as_deref(), None)
             }
         };
-        if let (Some(name), Action::Create | Action::Change { .. }) = (&called, &own.action) {
+        if let (Some(called), Action::Create | Action::Change { .. }) = (known_by, &own.action) {
             // What is changed stays what it is otherwise.
             let fields = there.unwrap_or_default().into_iter().chain(args.clone()).collect();
-            run.plan_name(&step.resource, at, name, fields);
+            run.plan_name(called, fields);
         }
         for copy in resolved.copies() {
             if let Some(name) = copy.name() {
-                run.plan_name(&copy.resource, copy.to, name, copy.row.fields.clone());
+                let none = Fields::new();
+                let called = Called::new(run, Who::of(step), copy.to, &copy.resource, &none, name).await;
+                run.plan_name(called, copy.row.fields.clone());
             }
         }
         let mut copies = copies;
@@ -443,12 +452,23 @@ impl Planning {
     }
 
     /// A read of something, by name, that an earlier step of the plan makes.
-    fn asks_for_planned(&self, step: &Step) -> bool {
+    async fn asks_for_planned(&self, step: &Step) -> bool {
         let Some(Value::String(name)) = step.subject.as_ref().and_then(|s| step.arguments.get(s)) else { return false };
-        step.placement.sites().iter().any(|site| {
+        if self.run.all_planned().is_empty() {
+            return false;
+        }
+        for site in &step.placement.sites() {
             let at = self.run.inventory.instance(site, &step.service).unwrap_or(site);
-            self.run.is_planned(&step.resource, at, name)
-        })
+            let said = step.arguments.iter().filter_map(|(name, value)| match value {
+                Value::String(text) => Some((name.clone(), text.as_ref().into())),
+                _ => None,
+            });
+            let called = Called::new(&self.run, Who::of(step), at, &step.resource, &said.collect(), name).await;
+            if self.run.is_planned(&called) {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -475,7 +495,7 @@ impl Host for Planning {
                     self.plan().step(&step, Vec::new(), &self.run.inventory);
                     return Ok(value);
                 }
-                if self.asks_for_planned(&step) {
+                if self.asks_for_planned(&step).await {
                     self.plan().step(&step, Vec::new(), &self.run.inventory);
                     return Ok(pending::value(&self.run, &step, &step.placement.sites(), |_| None, &BTreeMap::new()));
                 }

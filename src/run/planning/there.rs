@@ -2,6 +2,7 @@
 //! by its ends.
 
 use super::super::instance::Instance;
+use super::super::planned::Called;
 use super::super::resolve::{self, Spot};
 use super::super::trouble::{Kind, Trouble};
 use super::super::{planned, rows};
@@ -26,12 +27,14 @@ impl Planning {
         let Spot { run, step, atom, at, .. } = spot;
         let row_name = |row: &Row| row.fields.get("name").and_then(|n| n.as_str()).map(str::to_string);
         if let Some((row, name)) = subject.and_then(|row| Some((row, row_name(row)?))) {
-            let of_kind = step.document.as_ref().map(|d| instance.kind_name(&row.fields, &d.kind));
-            let of_kind = of_kind.as_ref().unwrap_or(&step.resource);
-            if step_names(step) && run.is_planned_gone(of_kind, at, &name) {
+            let called = match &step.document {
+                Some(document) => Called::of_document(instance, run, spot.who(), at, document, &row.fields).await,
+                None => Called::new(run, spot.who(), at, &step.resource, &row.fields, &name).await,
+            };
+            if step_names(step) && run.is_planned_gone(&called) {
                 return Ok(vec![not_there(step, atom)]);
             }
-            run.plan_gone(of_kind, at, &name);
+            run.plan_gone(called);
         }
         Ok(match subject {
             Some(row) => vec![named(Action::Delete, row_name(row).as_deref(), row.id.as_deref())],
@@ -41,9 +44,10 @@ impl Planning {
                 let params = resource.operation("delete").map_or(&[][..], |o| &o.params);
                 let (mut planned, mut gone) = (false, false);
                 if let Some(called) = &called {
-                    planned = run.is_planned(&step.resource, at, called);
-                    gone = run.is_planned_gone(&step.resource, at, called);
-                    run.plan_gone(&step.resource, at, called);
+                    let called = Called::new(run, spot.who(), at, &step.resource, &Fields::new(), called).await;
+                    planned = run.is_planned(&called);
+                    gone = run.is_planned_gone(&called);
+                    run.plan_gone(called);
                 }
                 let there = planned || !gone && link_there(instance, resource, params, &link.fields).await?.is_some();
                 let action = if there { Action::Delete } else { Action::Nothing { why: rows::ABSENT.into() } };

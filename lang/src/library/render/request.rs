@@ -41,6 +41,7 @@ pub fn render(service: &Service, template: &Template, scope: &Scope) -> Result<R
         auth: service.auth.clone(),
         errors: service.errors.clone(),
         repeatable: template.repeatable || matches!(template.method, Method::Get | Method::Head | Method::Delete),
+        discreet: false,
     })
 }
 

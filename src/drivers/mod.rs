@@ -57,6 +57,13 @@ pub trait Session: Send + Sync {
     /// Follows the pages of a listing; at most `limits.rows` rows.
     fn list(&self, listing: Listing, limits: Limits) -> BoxFuture<'_, Result<Rows, Failure>>;
 
+    /// Has the site tell when what a read asks for is another than in this answer, and waits so long for that; no request
+    /// leaves before it is polled, and what is dropped is watched no longer. `None` where a stack has no such thing, or not
+    /// for this: it is then read again and again.
+    fn watch(&self, _: &Request, _: &serde_json::Value, _: Duration) -> Option<BoxFuture<'_, Watched>> {
+        None
+    }
+
     /// Who we are there, after the first authentication.
     fn account(&self) -> BoxFuture<'_, Result<Account, Failure>>;
 
@@ -117,6 +124,17 @@ pub struct Located {
     pub one: Option<String>,
     /// The namespace; `None` of a kind that is in none, and of all namespaces.
     pub within: Option<String>,
+}
+
+/// What a watch came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// It may be another now.
+    Changed,
+    /// The time is over, and nothing was told.
+    Same,
+    /// It cannot be told, at least not now.
+    Unable,
 }
 
 #[derive(Clone, Debug)]

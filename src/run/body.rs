@@ -4,7 +4,8 @@
 //! the request that makes the thing is then passed over, and the later ones ask their `unless` before they are sent.
 
 use super::event::EventKind;
-use super::instance::{Instance, Said};
+use super::instance::{Instance, Said, Watch};
+use super::patience::Patience;
 use super::trouble::{Kind, Trouble};
 use super::{Run, upload};
 use crate::drivers::Upload;
@@ -73,6 +74,18 @@ pub struct Waits<'a> {
     like_kind: bool,
     failed: Option<&'a FailedWhen>,
     follow: Vec<(&'a Name, &'a Template)>,
+}
+
+/// Characters of why something is not ready.
+const LONGEST_WHY: usize = 600;
+
+/// What a followed read has found.
+fn found(template: &Template, body: Option<&Json>) -> Option<Json> {
+    match (body?, &template.many, &template.one) {
+        (body, Some(many), _) => body.get(&many.key).cloned(),
+        (body, None, Some(one)) => body.get(one).cloned(),
+        (body, ..) => Some(body.clone()),
+    }
 }
 
 impl<'a> Body<'a> {
@@ -411,10 +424,11 @@ impl<'a> Body<'a> {
 
     /// Reads the row, and what is followed, until the condition holds. `failed` is asked first.
     async fn poll(&mut self, until: Option<&Expr>) -> Result<(), Stop> {
-        let mut pause = Duration::from_millis(250);
+        let mut patience = Patience::new(Duration::from_millis(250));
         let mut silent = 0;
         loop {
-            match self.look().await {
+            let mut watches = Vec::new();
+            match self.look(&mut watches).await {
                 Ok(()) => {
                     silent = 0;
                     if let Some(failed) = self.waits.failed
@@ -422,8 +436,13 @@ impl<'a> Body<'a> {
                     {
                         let because =
                             failed.because.as_ref().and_then(|b| render::evaluate(b, &self.known).ok().flatten());
-                        let why = because.as_ref().and_then(Json::as_str).unwrap_or("the site does not say why");
-                        return Err(Stop::Broken(Trouble::refused(why.to_string())));
+                        let told = because.as_ref().and_then(Json::as_str);
+                        let why = match (told, self.why().await) {
+                            (Some(told), Some(why)) if !told.contains(&why) => format!("{told}: {why}"),
+                            (Some(told), _) => told.to_string(),
+                            (None, why) => why.unwrap_or_else(|| "the site does not say why".into()),
+                        };
+                        return Err(Stop::Broken(Trouble::refused(why)));
                     }
                     match until {
                         Some(until) if !self.judge(until)? => {}
@@ -441,19 +460,23 @@ impl<'a> Body<'a> {
             }
             if Instant::now() >= self.deadline {
                 let status = self.known.row.get("status").and_then(Json::as_str).unwrap_or("not ready");
-                return Err(Stop::Broken(Trouble::refused(format!("not ready in time: it is {status}"))));
+                let told = match self.why().await {
+                    Some(why) => format!("not ready in time: {why}"),
+                    None => format!("not ready in time: it is {status}"),
+                };
+                return Err(Stop::Broken(Trouble::refused(told)));
             }
             let status = self.known.row.get("status").and_then(Json::as_str).unwrap_or("waiting").to_string();
             self.emit(EventKind::Waiting { site: self.site, why: status });
-            if !self.run.pause(pause).await {
+            if !patience.wait(self.run, watches, self.deadline).await {
                 return Err(Stop::Silent(Trouble::unready()));
             }
-            pause = (pause * 2).min(Duration::from_secs(10));
         }
     }
 
-    async fn look(&mut self) -> Result<(), Stop> {
-        self.refresh().await?;
+    /// Reads what readiness is judged by; `watches` tell when it is another.
+    async fn look(&mut self, watches: &mut Vec<Watch<'a>>) -> Result<(), Stop> {
+        watches.extend(self.refresh_watched().await?);
         if !self.waits.follow.is_empty() {
             self.locate().await?;
         }
@@ -466,36 +489,57 @@ impl<'a> Body<'a> {
                 render::render(self.instance.service(), template, &self.known).map_err(|e| self.stopped(e.into()))?;
             let said = self
                 .instance
-                .send(request, None, template, self.op, self.resource, Asked::Else)
+                .send(request.clone(), None, template, self.op, self.resource, Asked::Else)
                 .await
                 .map_err(|t| self.stopped(t.of_read()))?;
-            let found = match (&said.body, &template.many, &template.one) {
-                (Some(body), Some(many), _) => body.get(&many.key).cloned(),
-                (Some(body), None, Some(one)) => body.get(one).cloned(),
-                (body, ..) => body.clone(),
-            };
-            if let (AnswerKind::Done, Some(found)) = (said.kind, found) {
+            watches.extend(said.body.as_ref().and_then(|answer| self.instance.watch(&request, answer)));
+            if let (AnswerKind::Done, Some(found)) = (said.kind, found(template, said.body.as_ref())) {
                 self.known.followed.insert(name.clone(), found);
             }
         }
         Ok(())
     }
 
+    /// Why it is not ready, as far as its description finds that out. What cannot be read is no part of it.
+    async fn why(&self) -> Option<String> {
+        let (instance, resource) = self.target;
+        let because = resource.because.as_ref()?;
+        let mut known = self.known.clone();
+        for (name, template) in &resource.follow {
+            if !render::wanted(template, &known).unwrap_or(false) {
+                continue;
+            }
+            let Ok(request) = render::render(instance.service(), template, &known) else { continue };
+            let Ok(said) = instance.send(request, None, template, None, resource, Asked::Else).await else { continue };
+            if let (AnswerKind::Done, Some(found)) = (said.kind, found(template, said.body.as_ref())) {
+                known.followed.insert(name.clone(), found);
+            }
+        }
+        let told = render::evaluate(because, &known).ok()??;
+        let text = told.as_str()?.split_whitespace().collect::<Vec<_>>().join(" ");
+        let short = text.chars().take(LONGEST_WHY).collect::<String>();
+        (!short.is_empty()).then_some(short)
+    }
+
     /// The row as it is now.
     pub async fn refresh(&mut self) -> Result<(), Stop> {
+        self.refresh_watched().await.map(|_| ())
+    }
+
+    async fn refresh_watched(&mut self) -> Result<Option<Watch<'a>>, Stop> {
         let (instance, resource) = self.target;
         if resource.get.is_none() || self.known.row.is_empty() && resource.fields.contains_key("id") {
-            return Ok(());
+            return Ok(None);
         }
-        match instance.read(resource, self.known.row.clone(), self.known.args.clone()).await {
-            Ok(Some(row)) => {
+        match instance.read_watched(resource, self.known.row.clone(), self.known.args.clone()).await {
+            Ok((Some(row), watch)) => {
                 self.replace(row);
-                Ok(())
+                Ok(watch)
             }
-            Ok(None) if self.begun => {
+            Ok((None, _)) if self.begun => {
                 Err(Stop::Broken(Trouble::refused(format!("the {} is gone again", resource.name))))
             }
-            Ok(None) => Ok(()),
+            Ok((None, _)) => Ok(None),
             Err(trouble) => Err(self.stopped(trouble)),
         }
     }

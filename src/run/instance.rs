@@ -3,17 +3,24 @@
 
 use super::trouble::Trouble;
 use super::{Run, Who, planned, silence::Silence};
-use crate::drivers::{Answer, AnswerBody, Complaint, Limits, Object, Session, Upload, Within};
+use crate::drivers::{Answer, AnswerBody, Complaint, Limits, Object, Session, Upload, Watched, Within};
 use edge_lang::library::render::{self, Asked, Chosen, Fields, Headers, Look, Reading, Row, Scope as Known};
 use edge_lang::library::{AnswerKind, Kind, Library, Mark, On, Op, Resource, Service, Template, Version};
 use edge_lang::model::SiteId;
 use edge_lang::types::Name;
+use futures_util::future::BoxFuture;
 use serde_json::Value as Json;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Rows that are read at most, of one listing.
 pub const MOST_ROWS: usize = 100_000;
+
+/// A site is read all the same after that time: one that says nothing may have fallen silent.
+const WATCH: Duration = Duration::from_secs(20);
+
+/// Resolves when what was read may be another.
+pub type Watch<'a> = BoxFuture<'a, Watched>;
 
 #[derive(Clone)]
 pub struct Instance {
@@ -265,11 +272,22 @@ impl Instance {
 
     /// The resource as it is now; `row` holds its id or its ends.
     pub async fn read(&self, resource: &Resource, row: Fields, args: Fields) -> Result<Option<Row>, Trouble> {
+        self.read_watched(resource, row, args).await.map(|(row, _)| row)
+    }
+
+    /// The same, with what tells when it is another, where the site can tell that.
+    pub async fn read_watched(
+        &self,
+        resource: &Resource,
+        row: Fields,
+        args: Fields,
+    ) -> Result<(Option<Row>, Option<Watch<'_>>), Trouble> {
         let version = render::version_for_read(self.service(), resource, |_| false, None, self.offered)?;
         let known = self.located(resource, Known { row, args, version, ..self.known() }).await?;
         match render::look(self.service(), resource, &known)? {
             Look::One(mut request) => {
                 request.discreet = self.holds_secrets(resource, &known);
+                let asked = request.clone();
                 let said = self
                     .ask(request, None, &[&resource.on, &self.service().on], Asked::Itself)
                     .await
@@ -288,9 +306,10 @@ impl Instance {
                             reading,
                         )?;
                         complete(resource, &mut found, &known);
-                        Ok(Some(render::with_ends(resource, found, &known.row)))
+                        let watch = said.body.as_ref().and_then(|answer| self.watch(&asked, answer));
+                        Ok((Some(render::with_ends(resource, found, &known.row)), watch))
                     }
-                    AnswerKind::Absent => Ok(None),
+                    AnswerKind::Absent => Ok((None, None)),
                     _ => Err(said.trouble().of_read()),
                 }
             }
@@ -299,12 +318,17 @@ impl Instance {
                     let found = render::row(resource, record, &Headers::new(), *v, Reading::Whole)?;
                     // A search for the ends of a link may find more than was asked for.
                     if render::same_ends(resource, &found, &known.row) {
-                        return Ok(Some(render::with_ends(resource, found, &known.row)));
+                        return Ok((Some(render::with_ends(resource, found, &known.row)), None));
                     }
                 }
-                Ok(None)
+                Ok((None, None))
             }
         }
+    }
+
+    /// What tells when a read would be answered differently.
+    pub fn watch(&self, read: &edge_lang::library::Request, answer: &Json) -> Option<Watch<'_>> {
+        self.session.watch(read, answer, WATCH)
     }
 
     /// Everything that carries the marker.

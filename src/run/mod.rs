@@ -23,6 +23,7 @@ pub mod guards;
 mod instance;
 pub mod journal;
 pub mod live;
+mod patience;
 mod pending;
 mod planned;
 pub mod planning;

@@ -3,6 +3,7 @@
 use super::Run;
 use super::body::{Body, Stop};
 use super::instance::Instance;
+use super::patience::Patience;
 use super::trouble::{Kind, Trouble};
 use edge_lang::eval::Key;
 use edge_lang::library::Resource;
@@ -71,15 +72,16 @@ async fn gone(
     row: &Row,
     deadline: Instant,
 ) -> Result<(), Trouble> {
-    let mut pause = Duration::from_millis(200);
+    let mut patience = Patience::new(Duration::from_millis(200));
     if resource.get.is_none() {
         return Ok(());
     }
     loop {
-        let found = instance.read(resource, row.fields.clone(), Fields::new()).await;
-        match found {
-            Ok(None) => return Ok(()),
-            Ok(Some(now)) => {
+        let mut watches = Vec::new();
+        match instance.read_watched(resource, row.fields.clone(), Fields::new()).await {
+            Ok((None, _)) => return Ok(()),
+            Ok((Some(now), watch)) => {
+                watches.extend(watch);
                 if let Some(gone) = &resource.gone {
                     let known = Known { row: now.fields.clone(), before: Some(row.fields.clone()), ..instance.known() };
                     if render::holds(gone, &known)? {
@@ -95,9 +97,8 @@ async fn gone(
             Err(trouble) if Instant::now() >= deadline => return Err(Trouble { kind: Kind::Silent, ..trouble }),
             Err(_) => {}
         }
-        if !run.pause(pause).await {
+        if !patience.wait(run, watches, deadline).await {
             return Err(Trouble::silent("stopped while it was being deleted"));
         }
-        pause = (pause * 2).min(Duration::from_secs(10));
     }
 }

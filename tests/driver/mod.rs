@@ -1,6 +1,6 @@
 //! Drivers through their door, a `Session`: OpenStack's against the simulated sites under virtual time (`simulated`)
 //! and against answers that no decent site gives (`odd`), those of Kubernetes and of
-//! HTTP applications (`kubernetes`, `gathering`, `http_application`), and what is
+//! HTTP applications (`kubernetes`, `gathering`, `watching`, `http_application`), and what is
 //! below them over real sockets (`sockets`).
 
 mod gathering;
@@ -10,6 +10,7 @@ mod odd;
 mod pure;
 mod simulated;
 mod sockets;
+mod watching;
 
 use edge::config::{Auth, Cloud, Connection, Tls};
 use edge::drivers::turns::{AllTurns, Turns};

@@ -71,6 +71,9 @@ pub struct Resource {
     pub parts: IndexMap<Name, Part>,
     pub ready: Option<Expr>,
     pub failed: Option<FailedWhen>,
+    /// Why it is not ready: read when it is given up, and judged by.
+    pub follow: Vec<(Name, Template)>,
+    pub because: Option<Expr>,
     pub gone: Option<Expr>,
     pub on: Vec<On>,
     pub get: Option<Template>,

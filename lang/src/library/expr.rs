@@ -138,12 +138,14 @@ pub enum Function {
     Concat,
     /// The items of a list for which another list has `true`, place by place: `those(all, all each it.size > 5)`.
     Those,
+    /// A record as servers narrow listings by it: `app=web,tier=front`.
+    Selector,
     /// A record with another laid over it (RFC 7396): records in records are merged, `null` takes a member away.
     Merge,
 }
 
 impl Function {
-    pub const ALL: [(&'static str, Function, usize); 13] = [
+    pub const ALL: [(&'static str, Function, usize); 14] = [
         ("base64", Function::Base64, 1),
         ("regex", Function::Regex, 1),
         ("uuid", Function::Uuid, 1),
@@ -157,6 +159,7 @@ impl Function {
         ("concat", Function::Concat, 2),
         ("those", Function::Those, 2),
         ("entries", Function::Entries, 1),
+        ("selector", Function::Selector, 1),
     ];
 }
 

@@ -190,6 +190,7 @@ pub static CLAUSE_PAIRS: &[(&str, &str)] = &[
     ("failed", "when"),
     ("already", "when"),
     ("gone", "when"),
+    ("unready", "because"),
     ("same", "when"),
     ("wait", "until"),
     ("unique", "in"),

@@ -63,9 +63,9 @@ pub enum Read {
 }
 
 /// Where a plain read of one object looks: what it lies in, and its name.
-fn object(request: &Request) -> Option<(&str, &str)> {
+pub fn lies(request: &Request) -> Option<(&str, &str)> {
     let plain = request.method == Method::Get && request.query.is_empty() && request.headers.is_empty();
-    if !plain || request.discreet || !matches!(request.payload, Payload::None) {
+    if !plain || !matches!(request.payload, Payload::None) {
         return None;
     }
     let (collection, name) = request.path.rsplit_once('/')?;
@@ -74,14 +74,14 @@ fn object(request: &Request) -> Option<(&str, &str)> {
         None => collection.strip_prefix("/apis/")?.splitn(3, '/').nth(2)?,
     };
     let parts: Vec<&str> = below.split('/').collect();
-    let lies = matches!(parts[..], [_] | ["namespaces", _, _]) && parts.iter().all(|p| !p.is_empty());
-    (lies && !name.is_empty()).then_some((collection, name))
+    let one = matches!(parts[..], [_] | ["namespaces", _, _]) && parts.iter().all(|p| !p.is_empty());
+    (one && !name.is_empty()).then_some((collection, name))
 }
 
 impl Kubernetes {
     /// A read of one object, together with others that were asked for while it waited.
     pub(super) async fn together(&self, request: &Request, deadline: Instant) -> Read {
-        let Some((path, name)) = object(request) else { return Read::Alone(None) };
+        let Some((path, name)) = lies(request).filter(|_| !request.discreet) else { return Read::Alone(None) };
         let among = self.gathering.of(path);
         if among.apart.load(Ordering::Relaxed) {
             return Read::Alone(None);

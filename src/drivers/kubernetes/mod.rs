@@ -6,6 +6,7 @@
 mod discovery;
 mod gather;
 mod plugin;
+mod watch;
 
 use super::complaint::complaint;
 use super::exchange::{Call, Pass, Passes, Sent, Wire, deadline};
@@ -15,7 +16,7 @@ use super::place::{at, host, web_url};
 use super::secrets::Secrets;
 use super::{
     Account, Answer, AnswerBody, Failure, Limits, Located, Object, Rows, ServiceEntry, Session, Surroundings, Upload,
-    Within,
+    Watched, Within,
 };
 use crate::config::Cluster;
 use crate::config::Kept;
@@ -59,6 +60,7 @@ struct Kubernetes {
     groups: tokio::sync::Mutex<Option<Arc<Groups>>>,
     release: Mutex<Option<String>>,
     gathering: Gathering,
+    watching: watch::Watching,
 }
 
 enum Proof {
@@ -104,6 +106,7 @@ pub fn open(site: &str, cluster: &Cluster, outside: Surroundings) -> Result<Box<
         groups: tokio::sync::Mutex::default(),
         release: Mutex::default(),
         gathering: Gathering::default(),
+        watching: watch::Watching::default(),
     }))
 }
 
@@ -413,6 +416,11 @@ impl Session for Kubernetes {
             }
             Ok(listing::answer(sent, &REQUEST_IDS))
         })
+    }
+
+    fn watch(&self, read: &Request, answer: &Value, time: Duration) -> Option<BoxFuture<'_, Watched>> {
+        let watch = watch::of(read, answer)?;
+        Some(Box::pin(self.watched(watch, time)))
     }
 
     fn list(&self, listing: Listing, limits: Limits) -> BoxFuture<'_, Result<Rows, Failure>> {

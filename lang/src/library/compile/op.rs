@@ -124,17 +124,9 @@ fn clause_line(
     };
     match (word, sides) {
         ("follow", _) => {
-            if let Some(name) = clause::name(cx, head)
-                && let Some(template) = template::template(cx, names, &parts[1..])
-            {
-                names.followed.push(name.text.clone());
-                found.push(Instruction::Follow { name: name.text, template });
-            } else if parts.len() == 1 {
-                cx.report(
-                    &codes::CLAUSE_VALUE,
-                    head.word.span,
-                    "`follow` needs a request: `follow tasks GET \"/path\"`",
-                );
+            if let Some((name, template)) = followed(cx, names, parts) {
+                names.followed.push(name.clone());
+                found.push(Instruction::Follow { name, template });
             }
         }
         ("wait until", _) => found.extend(sole(cx, names).map(Instruction::WaitUntil)),
@@ -229,6 +221,17 @@ fn last_request(found: &mut [Instruction]) -> Option<&mut Template> {
 fn nothing_before(cx: &mut Cx<'_>, head: &ServicePart) {
     let message = format!("`{}` belongs after a request, and there is none before it", head.word.text);
     cx.report(&codes::MISPLACED_CLAUSE, head.word.span, message);
+}
+
+/// `follow tasks GET "/path"`.
+pub fn followed(cx: &mut Cx<'_>, names: &mut Names, parts: &[ServicePart]) -> Option<(Name, Template)> {
+    let head = &parts[0];
+    let name = clause::name(cx, head)?;
+    if parts.len() == 1 {
+        cx.report(&codes::CLAUSE_VALUE, head.word.span, "`follow` needs a request: `follow tasks GET \"/path\"`");
+        return None;
+    }
+    Some((name.text, template::template(cx, names, &parts[1..])?))
 }
 
 /// `failed when status == "ERROR" because fault.message`.

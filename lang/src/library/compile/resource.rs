@@ -94,6 +94,8 @@ fn empty(name: &ast::Name, (service, stack): (&Name, &Name), doc: String) -> Res
         parts: IndexMap::new(),
         ready: None,
         failed: None,
+        follow: Vec::new(),
+        because: None,
         gone: None,
         on: Vec::new(),
         get: None,
@@ -203,7 +205,7 @@ impl Draft {
             cx.report(&codes::MISPLACED_CLAUSE, head.word.span, format!("`{word}` has no lines here"));
             return;
         }
-        let repeats = ["marked at", "on", "part"].contains(&word);
+        let repeats = ["marked at", "on", "part", "follow"].contains(&word);
         if !repeats && !self.first(cx, &head.word, word, origin) {
             return;
         }
@@ -225,6 +227,15 @@ impl Draft {
             "found by" => self.resource.found_by = sole(cx),
             "ready when" => self.resource.ready = sole(cx),
             "gone when" => self.resource.gone = sole(cx),
+            "unready because" => {
+                names.followed = self.resource.follow.iter().map(|(name, _)| name.clone()).collect();
+                clause::only(cx, parts, &[]);
+                self.resource.because = clause::value(cx, head).map(|e| expr::expr(cx, &mut names, e));
+            }
+            "follow" => {
+                let followed = op::followed(cx, &mut names, parts);
+                self.resource.follow.extend(followed);
+            }
             "failed when" => self.resource.failed = op::failed(cx, &mut names, parts),
             "marked at" => {
                 if self.given.insert("marked at".into(), origin) == Some(Origin::Shape) && origin == Origin::Own {

@@ -62,6 +62,14 @@ pub(super) fn call(function: Function, args: Vec<Option<Json>>, scope: &Scope, s
             }
             other => return Err(RenderError::new(span, format!("expected a record, found {}", kind_of(&other)))),
         },
+        Function::Selector => match first {
+            Json::Object(members) if !members.is_empty() => {
+                let pairs = members.iter().map(|(key, value)| Ok(format!("{key}={}", text(value)?)));
+                Some(pairs.collect::<Result<Vec<_>, RenderError>>()?.join(",").into())
+            }
+            Json::Object(_) => None,
+            other => return Err(RenderError::new(span, format!("expected a record, found {}", kind_of(&other)))),
+        },
         Function::Regex => Some(escaped(&text(&first)?).into()),
         Function::Uuid => Some(Uuid::new_v5(&NAMESPACE, text(&first)?.as_bytes()).to_string().into()),
         Function::Tail => {

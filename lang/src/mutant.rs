@@ -43,11 +43,17 @@ pub enum Mutant {
     UnsyncedUndo,
     /// What waited for a site is sent when it is back, also when the operation has failed since.
     SendsWhenBack,
+    /// That a request was sent more than once is not told to the pursuit.
+    HidesRepeats,
+    /// What an outcome does not need is removed, though what is there satisfies the placement only with it.
+    TidiesEarly,
 }
 
 impl Mutant {
     /// The rarest to be noticed first: who hunts all of them on several cores has then the least to wait for.
-    pub const ALL: [Mutant; 18] = [
+    pub const ALL: [Mutant; 20] = [
+        Mutant::TidiesEarly,
+        Mutant::HidesRepeats,
         Mutant::KeepsAfterUndo,
         Mutant::TrustsName,
         Mutant::TrustsKey,

@@ -46,6 +46,8 @@ pub struct Sent {
     pub body: AnswerBody,
     /// Where the answer came from, after redirects.
     pub url: Url,
+    /// An earlier attempt may have been carried out, or may be yet.
+    pub repeated: bool,
 }
 
 impl Call {
@@ -131,6 +133,7 @@ impl Wire {
         loop {
             let unknown_if =
                 |left: bool, failure: Failure| if left { Failure::Unknown(failure.to_string()) } else { failure };
+            let repeated = left;
             let pass = passes.pass(refused, deadline).await.map_err(|f| unknown_if(left, f))?;
             match self.attempt(call, &url, &pass, deadline).await {
                 Attempt::NotSent(why) => {
@@ -181,7 +184,7 @@ impl Wire {
                         }
                     }
                     let sent = *sent;
-                    return Ok(Sent { body: self.secrets.without_in(sent.status, sent.body), ..sent });
+                    return Ok(Sent { body: self.secrets.without_in(sent.status, sent.body), repeated, ..sent });
                 }
             }
         }
@@ -225,6 +228,7 @@ impl Wire {
                 headers: parts.headers,
                 body,
                 url: url.clone(),
+                repeated: false,
             })),
             Ok(Err(BodyError::Cut(why))) => Attempt::Lost(naming(&at, format!("the answer broke off: {why}"))),
             Ok(Err(BodyError::TooLarge(limit))) => {

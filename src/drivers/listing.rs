@@ -164,5 +164,6 @@ impl Paging {
 /// An answer of a stack without versions of its own.
 pub fn answer(sent: Sent, request_ids: &[&str]) -> Answer {
     let request_id = request_ids.iter().find_map(|name| sent.headers.get(*name)?.to_str().ok().map(str::to_string));
-    Answer { status: sent.status.as_u16(), headers: sent.headers, body: sent.body, request_id, version: None }
+    let Sent { status, headers, body, repeated, .. } = sent;
+    Answer { status: status.as_u16(), headers, body, request_id, version: None, repeated }
 }

@@ -185,6 +185,8 @@ pub struct Answer {
     pub request_id: Option<String>,
     /// The version that was spoken.
     pub version: Option<Version>,
+    /// It was sent more than once: an earlier attempt may have been carried out, or may be yet.
+    pub repeated: bool,
 }
 
 impl Answer {

@@ -51,6 +51,10 @@ pub struct Body<'a> {
     pub resumed: bool,
     /// Something that changes the site has left.
     pub begun: bool,
+    /// More than once, and an earlier attempt may still be carried out.
+    pub repeated: bool,
+    /// Nobody below sends it again: whoever asked for it has to know of each attempt.
+    pub once: bool,
     /// What the first request makes was there already, under the id that is ours.
     pub existed: bool,
     /// The row is of something that this operation made.
@@ -112,6 +116,8 @@ impl<'a> Body<'a> {
             marker: None,
             resumed: false,
             begun: false,
+            repeated: false,
+            once: false,
             existed: false,
             made: false,
             fresh: false,
@@ -265,7 +271,9 @@ impl<'a> Body<'a> {
             {
                 render::place_marker(&mut request, self.resource, mark, marker).map_err(|e| self.stopped(e.into()))?;
             }
+            request.repeatable &= !self.once;
             let sent = insists.then(|| request.clone());
+            let (changes, repeatable) = (template.method != Method::Get, request.repeatable);
             // It was looked up, or its ticket was made, when the run was stopped.
             if makes && self.run.is_interrupted() {
                 return Err(self.stopped(Trouble::unsent()));
@@ -277,11 +285,13 @@ impl<'a> Body<'a> {
             let said = match self.instance.send(request, upload, template, self.op, self.resource, asked).await {
                 Ok(said) => said,
                 Err(trouble) => {
-                    let begun = self.begun || trouble.kind == Kind::Silent && template.method != Method::Get;
-                    self.begun |= begun;
+                    let left = trouble.kind == Kind::Silent && changes;
+                    self.begun |= left;
+                    self.repeated |= left && repeatable;
                     return Err(self.stopped(trouble));
                 }
             };
+            self.repeated |= said.repeated && changes;
             match said.kind {
                 AnswerKind::Done | AnswerKind::Already => {
                     // What was so already is not of this operation, and nothing is to be taken back.

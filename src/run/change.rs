@@ -10,7 +10,7 @@ use super::trouble::code_of;
 use super::{Due, Owed, Run, codes, pending, rows};
 use edge_lang::eval::{Failure, FailureKind, Step, StepKind, Unreachable, Value};
 use edge_lang::library::render::Row;
-use edge_lang::model::{Placement, SiteId, SiteSet};
+use edge_lang::model::{Overlap, Placement, Rules, SiteId, SiteSet};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -126,13 +126,15 @@ impl Live {
             }
         };
         let known = |row: &Row| journal::Known::of(row, Some(resource));
+        let overlap = if step.policy.overlap == Some(true) { Overlap::Brief } else { Overlap::Never };
+        let operation = if step.kind == StepKind::Ensure { "create" } else { &*step.operation };
         let begin = Begin {
             title: title(&step, &run.inventory),
             place: placement.display(|s| run.inventory.name(s).to_string()).to_string(),
             span: step.span,
             placement,
             preference,
-            rules: rules(resource, step.kind == StepKind::Ensure, step.policy.overlap == Some(true)),
+            rules: Rules { overlap, ..rules(resource, operation, step.kind) },
             last: false,
             subjects: subjects.iter().map(|(site, row)| (*site, known(row))).collect(),
             source: None,

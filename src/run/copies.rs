@@ -9,7 +9,7 @@ use super::pursue::{Ended, Left, Seen, Standing, Told, pursue};
 use super::resolve::Copy;
 use super::trouble::Trouble;
 use super::{Due, Owed, Run};
-use edge_lang::eval::{Key, Step, Unreachable};
+use edge_lang::eval::{Key, Step, StepKind, Unreachable};
 use edge_lang::library::render::Row;
 use edge_lang::model::{Observation, Placement, SiteId, SiteSet};
 use edge_lang::types::Name;
@@ -100,7 +100,7 @@ async fn pursued(run: &Arc<Run>, step: &Arc<Step>, copy: &Copy, times: Times) ->
         span: step.span,
         placement: Placement::Site(copy.to),
         preference: vec![copy.to],
-        rules: rules(resource, false, false),
+        rules: rules(resource, "create", StepKind::Copy),
         last: false,
         subjects: Default::default(),
         source: Some(journal::Source {

@@ -131,7 +131,7 @@ fn begin(run: &Run, step: &Step, title: &str, layer: &HashMap<SiteId, Row>) -> B
         span: step.span,
         placement,
         preference: Vec::new(),
-        rules: resource.map(|r| rules(r, false, false)).unwrap_or_default(),
+        rules: resource.map(|r| rules(r, &step.operation, step.kind)).unwrap_or_default(),
         last: true,
         subjects: layer.iter().map(|(site, row)| (*site, journal::Known::of(row, resource))).collect(),
         source: None,

@@ -49,6 +49,8 @@ pub struct Said {
     pub version: Option<Version>,
     pub stream: Option<crate::transport::Body>,
     pub complaint: Complaint,
+    /// It was sent more than once, and an earlier attempt may still be carried out.
+    pub repeated: bool,
 }
 
 impl Instance {
@@ -408,6 +410,7 @@ impl Instance {
             version: answer.version,
             stream,
             complaint,
+            repeated: answer.repeated,
         }
     }
 }

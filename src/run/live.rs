@@ -9,7 +9,7 @@ use edge_lang::eval::{
     Failure, FailureKind, Host, Key, Place, Secret, Step, StepKind, Unknown, Unreachable, Value, display,
 };
 use edge_lang::inventory::Inventory;
-use edge_lang::library::{Resource, Source};
+use edge_lang::library::{Instruction, Method, Resource, Source, Undo};
 use edge_lang::model::{Fence, Observation, Overlap, Rules, SiteId, SiteSet};
 use edge_lang::program::Statement;
 use edge_lang::span::Span;
@@ -291,23 +291,41 @@ fn ends(step: &Step, inventory: &Inventory) -> Option<String> {
     }
 }
 
-/// The rules of a pursuit about a resource, as the library describes it.
-pub fn rules(resource: &Resource, ensure: bool, overlap: bool) -> Rules {
+/// Whether the site knows the resource by its name alone, which may be another thing's by the time that a request arrives.
+pub fn goes_by_name(resource: &Resource) -> bool {
     let path = |name: &str| match resource.fields.get(name).map(|f| &f.from) {
         Some(Source::Body { path, each: None }) => Some(path.clone()),
         _ => None,
     };
     let by = resource.named.as_ref().and_then(|n| n.by.first());
-    let by_name = by.is_some_and(|by| path("id").is_some() && path("id") == path(by)) || resource.is_link();
+    by.is_some_and(|by| path("id").is_some() && path("id") == path(by)) || resource.is_link()
+}
+
+/// The rules of a pursuit of an operation, as the library describes it. Of `ensure`, which makes or changes, that is `create`.
+pub fn rules(resource: &Resource, op: &str, kind: StepKind) -> Rules {
+    let op = resource.ops.get(op);
+    let ensure = kind == StepKind::Ensure;
+    let puts_back = ensure || op.is_some_and(|op| !matches!(op.undo, Undo::Delete));
+    let set = resource.ops.get("set").filter(|_| ensure);
     let unique = resource.named.as_ref().is_some_and(|n| n.unique);
     Rules {
         fence: if resource.fence.is_some() { Fence::Ticket } else { Fence::Quiet },
-        overlap: if overlap { Overlap::Brief } else { Overlap::Never },
+        overlap: Overlap::Never,
         // Without marker and chosen id, the name that the site keeps unique says what is ours.
         keyed: unique && resource.marks.is_empty() && resource.chosen.is_none(),
-        by_name,
+        by_name: puts_back || goes_by_name(resource),
+        repeats: op.into_iter().chain(set).any(|op| may_repeat(&op.body)),
         ensure,
     }
+}
+
+/// Whether something that changes the site is sent again by the driver where it is not answered.
+fn may_repeat(body: &[Instruction]) -> bool {
+    body.iter().any(|instruction| match instruction {
+        Instruction::Send(template) => template.repeatable && template.method != Method::Get,
+        Instruction::If { then, otherwise, .. } => may_repeat(then) || may_repeat(otherwise),
+        _ => false,
+    })
 }
 
 pub fn times(step: &Step) -> Times {

@@ -3,12 +3,14 @@
 use super::Run;
 use super::body::{Body, Stop};
 use super::instance::Instance;
+use super::live::goes_by_name;
 use super::patience::Patience;
 use super::trouble::{Kind, Trouble};
 use edge_lang::eval::Key;
 use edge_lang::library::Resource;
 use edge_lang::library::render::{self, Fields, Row, Scope as Known};
 use edge_lang::model::SiteId;
+use edge_lang::mutant::{Mutant, is_on};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -30,9 +32,17 @@ pub async fn delete(
         version,
         ..instance.known()
     };
-    let mut body = Body::new(run, key, site, instance, resource, known, time);
-    match body.begin(&resource.delete).await {
+    // What is removed by its name is removed by each attempt, whatever has that name by then.
+    let mut body = Body {
+        once: goes_by_name(resource) && !is_on(Mutant::HidesRepeats),
+        ..Body::new(run, key, site, instance, resource, known, time)
+    };
+    let began = body.begin(&resource.delete).await;
+    let repeated = body.repeated;
+    match began {
         Ok(()) => {}
+        // What is refused is the last attempt. An earlier one may still be carried out.
+        Err(Stop::Refused(t) | Stop::Broken(t)) if repeated => return Err(Trouble { kind: Kind::Silent, ..t }),
         Err(Stop::NotReached(t)) => return Err(Trouble { kind: Kind::NotReached, ..t }),
         Err(Stop::Silent(t)) => return Err(Trouble { kind: Kind::Silent, ..t }),
         Err(Stop::Refused(t) | Stop::Broken(t)) => return Err(Trouble { kind: Kind::Refused, ..t }),

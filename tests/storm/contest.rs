@@ -22,9 +22,7 @@ pub fn stage(case: &mut Case, random: &mut Random) {
     let last = case.sites - 1;
     let late = [What::Frozen, What::Frozen, What::Late(Duration::from_secs(70)), What::Late(Duration::from_secs(150))];
     let late = random.one_of(&late);
-    // A driver that hears at once that the connection broke deletes again by itself; what goes by name alone is then not told that
-    // the first may still come.
-    let kind = match late {
+    let mut kind = match late {
         What::Frozen => random.one_of(&[Kind::Vm, Kind::Net, Kind::Disk, Kind::Key, Kind::Key]),
         _ => random.one_of(&[Kind::Vm, Kind::Net, Kind::Disk]),
     };
@@ -34,8 +32,6 @@ pub fn stage(case: &mut Case, random: &mut Random) {
     if random.chance(80) {
         with.push("overlap: brief".into());
     }
-    let make = Make { number: 1, kind, ensure: false, formula, with, net: None, conf: None };
-    case.statements = vec![Statement::Make(make)];
     let until =
         |random: &mut Random, all: &[u64]| When::During(Duration::ZERO, Duration::from_secs(random.one_of(all)));
     let everything = |site, when, what| Fault { site, on: On::Everything, when, what };
@@ -47,4 +43,10 @@ pub fn stage(case: &mut Case, random: &mut Random) {
     case.weather.insert(0, removal);
     case.heal = Duration::from_secs(random.one_of(&[100, 250, 700]));
     case.stop = None;
+    // What goes by its name alone, and a connection that breaks: whoever carries the removal would send it again by himself.
+    if late != What::Frozen {
+        kind = random.one_of(&[Kind::Key, kind]);
+    }
+    let make = Make { number: 1, kind, ensure: false, formula, with, net: None, conf: None };
+    case.statements = vec![Statement::Make(make)];
 }

@@ -65,6 +65,10 @@ const WRONG_ONCE: &[(u64, &str)] = &[
     (24183, "a copy that had failed was begun again by the process that had seen it fail"),
     (40639, "a change that came after it was put back was taken for what was there before"),
     (54287, "`xor` of choices that share sites was taken for a choice of one site, and its handle for all of it"),
+    (31071, "what a site knows by its name was made again while an earlier removal of that name could still come"),
+    (61727, "the same, before another site that is in the way was given up"),
+    (57375, "a removal that was refused when it was repeated was taken for one that does not come any more"),
+    (142808, "a change was put back, and a repetition of it that nobody was told of came after that"),
     (61594, "of two deferred operations that failed, the later one was left behind"),
 ];
 

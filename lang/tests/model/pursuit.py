@@ -166,7 +166,8 @@ def plan(tt, beliefs, goal, o, every=False):
         harmless = holds(tt, w, strays)
         for i, b in enumerate(beliefs):
             if w >> i & 1:
-                again = o.keyed and b.st == "soft" or o.mutant == "resend" and b.st == "open"
+                again = o.keyed and b.st == "soft" and not (o.by_name and b.loose)      # else a late undo would take it
+                again |= o.mutant == "resend" and b.st == "open"
                 if (b.st in CLOSED or again) and (harmless or o.overlap): acts.append(("send", i))
                 else: learn(i, b)
             elif b.x and not harmless or not (harmless or unsure): remove(i, b)

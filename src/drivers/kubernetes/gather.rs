@@ -200,7 +200,8 @@ fn missing(collection: &str, name: &str) -> Value {
 }
 
 fn answered(status: u16, body: Value, request_id: Option<String>) -> Answer {
-    Answer { status, headers: HeaderMap::new(), body: AnswerBody::Json(body), request_id, version: None }
+    let body = AnswerBody::Json(body);
+    Answer { status, headers: HeaderMap::new(), body, request_id, version: None, repeated: false }
 }
 
 impl Gathering {

@@ -94,6 +94,8 @@ pub struct SiteEffect {
     making: bool,
     /// An undo left everything as it was found.
     left_all: bool,
+    /// What the last deed sent was sent more than once, and an earlier attempt may still be carried out.
+    repeated: bool,
     /// How often the site answered that it failed, with the same words.
     failures: u32,
     failure: String,
@@ -159,6 +161,7 @@ impl SiteEffect {
             changed: false,
             making: false,
             left_all: false,
+            repeated: false,
             failures: 0,
             failure: String::new(),
             ticket: None,
@@ -444,6 +447,10 @@ impl Effect for SiteEffect {
 
     fn left_all(&self) -> bool {
         self.left_all
+    }
+
+    fn take_repeated(&mut self) -> bool {
+        std::mem::take(&mut self.repeated)
     }
 
     fn note_unclosed(&self) {

@@ -82,7 +82,7 @@ impl SiteEffect {
     }
 
     async fn outlast(&mut self) -> Result<(), Trouble> {
-        let Some(row) = self.row.clone().filter(|_| self.made) else { return Ok(()) };
+        let Some(row) = self.row.clone().filter(|_| self.changed()) else { return Ok(()) };
         let instance = self.open().await?;
         let resource = instance.resource(&self.resource)?;
         remove::outlast(&self.run, self.at, &instance, resource, &row, self.times.quiet).await

@@ -131,6 +131,7 @@ impl SiteEffect {
             _ => body.go(&op.body).await,
         };
         let (row, made, begun) = (body.row(), body.made, body.begun);
+        self.repeated |= body.repeated;
         self.answer = body.answer.take().or(self.answer.take());
         drop(body);
         // A document about what was there changes it.
@@ -161,8 +162,9 @@ impl SiteEffect {
             ..Body::new(&run, &step.key, self.atom, instance, resource, known, self.times.ready)
         };
         let went = body.go(&op.body).await;
-        let row = body.row();
+        let (row, repeated) = (body.row(), body.repeated);
         drop(body);
+        self.repeated |= repeated;
         self.changed = true;
         if went.is_ok() {
             self.row = Some(row);
@@ -299,7 +301,9 @@ impl SiteEffect {
             };
             let known = instance.located(resource, known).await.map_err(before)?;
             let request = render::render(instance.service(), template, &known).map_err(|e| before(e.into()))?;
+            let repeatable = request.repeatable;
             let said = instance.send(request, None, template, None, resource, render::Asked::Else).await;
+            self.repeated |= said.as_ref().map_or_else(|t| repeatable && t.kind == Kind::Silent, |said| said.repeated);
             let said = said.map_err(|t| if t.kind == Kind::Refused { Stop::Refused(t) } else { Stop::Silent(t) })?;
             use edge_lang::library::AnswerKind::{Absent, Already, Done, Unknown};
             match said.kind {

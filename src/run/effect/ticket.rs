@@ -144,7 +144,7 @@ impl SiteEffect {
             let instance = self.open().await?;
             let resource = instance.resource(&self.resource)?;
             let chosen = resource.fence.as_ref().is_some_and(|f| f.param.is_none());
-            if chosen && resource.chosen.is_some() {
+            if chosen && self.is_of_chosen_id(&instance, resource)? {
                 return self.burn_id(&instance, resource).await.map(|()| Some("using up its id"));
             }
             match self.ticket.clone() {
@@ -168,6 +168,15 @@ impl SiteEffect {
             Err(_) if is_on(Mutant::FenceUnheard) => Seen::Observed(Observation::Fenced),
             Err(trouble) => self.unanswered(trouble),
         }
+    }
+
+    /// Whether what may still come has the id that was chosen for it. What was there before has an id of its own: using that up
+    /// would remove it.
+    fn is_of_chosen_id(&self, instance: &Instance, resource: &Resource) -> Result<bool, Trouble> {
+        let Some((field, chosen)) = &resource.chosen else { return Ok(false) };
+        let known = self.known(instance, resource, operation(resource, "create")?)?;
+        let own = render::evaluate(chosen, &known)?;
+        Ok(own.is_some() && own.as_ref() == known.row.get(field))
     }
 
     /// Makes and deletes the thing of the chosen id, which can then never be made again.

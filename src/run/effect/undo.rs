@@ -105,7 +105,11 @@ impl SiteEffect {
                     busy: Instant::now() + self.times.busy,
                     ..Body::new(&run, &step.key, self.atom, &instance, resource, known, self.times.ready)
                 };
-                body.go(instructions).await?;
+                let went = body.go(instructions).await;
+                let repeated = body.repeated;
+                drop(body);
+                self.repeated |= repeated;
+                went?;
                 Ok(format!("{} taken back", self.operation))
             }
             Undo::None(why) => Ok(format!("{} stays: {why}", self.operation)),

@@ -275,7 +275,12 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
         out || !matches!(self.pursuit.standing(), Standing::Open | Standing::Unsettled { .. })
     }
 
-    fn take_in(&mut self, site: SiteId, effect: E, seen: Seen) {
+    fn take_in(&mut self, site: SiteId, mut effect: E, seen: Seen) {
+        if effect.take_repeated()
+            && let Err(impossible) = self.pursuit.observe(site, Observation::Repeated)
+        {
+            tracing::error!(target: "edge", "{impossible}");
+        }
         self.busy.remove(site);
         self.looked.insert(site);
         let hopeless = effect.is_hopeless();

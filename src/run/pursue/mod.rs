@@ -49,6 +49,8 @@ pub trait Effect: Clone + Send + 'static {
     fn closed(&mut self);
     /// The last undo found nothing of ours to undo: no request of the effect ever left for the site.
     fn left_all(&self) -> bool;
+    /// What was just sent was sent more than once, and an earlier attempt may still be carried out.
+    fn take_repeated(&mut self) -> bool;
     /// It is there, and an older request for it may still come.
     fn note_unclosed(&self);
     /// Asking the site again would come to the same.

@@ -56,7 +56,7 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
 
     fn tell_done(&mut self, outcome: SiteSet) {
         let of_outcome = |site: &SiteId| outcome.contains(*site);
-        let loose = |site: &SiteId| self.pursuit.belief(*site).is_some_and(|b| b.loose) && self.pursuit.rules().keyed;
+        let loose = |site: &SiteId| self.pursuit.belief(*site).is_some_and(|b| b.loose);
         self.effects.iter().filter(|(s, _)| of_outcome(s) && loose(s)).for_each(|(_, effect)| effect.note_unclosed());
         let sites: Vec<SiteId> = self.effects.keys().copied().filter(of_outcome).collect();
         let effects = sites.into_iter().filter_map(|s| Some((s, self.effects.remove(&s)?))).collect();

@@ -110,6 +110,8 @@ pub enum Observation {
     UndoRefused,
     /// Policy takes the site out.
     GivenUp,
+    /// A request was sent more than once, and all but the last may still be carried out. What it came to is told next.
+    Repeated,
 }
 
 impl Belief {
@@ -165,18 +167,22 @@ impl Belief {
             (O::UndoRefused, Undoing) if !self.loose => to(Stuck),
             (O::UndoRefused, Undoing | Again) => to(Lost),
             (O::GivenUp, Open | Soft | Shut | Cut) => Belief { out: true, ..self },
+            (O::Repeated, Sent | Open | Soft | Shut | Undoing | Again) => {
+                Belief { loose: self.loose || !is_on(Mutant::HidesRepeats), ..self }
+            }
             _ => return None,
         })
     }
 
-    /// Answers that were awaited when the runner stopped will not be heard.
-    pub(super) fn crashed(self) -> Belief {
+    /// Answers that were awaited when the runner stopped will not be heard, nor how often it was sent.
+    pub(super) fn crashed(self, rules: &Rules) -> Belief {
+        let repeated = self.state == State::Sent && rules.repeats;
         let state = match self.state {
             State::Sent if is_on(Mutant::ResendsOnResume) => State::New,
             State::Sent => State::Open,
             State::Undoing | State::Again => State::Lost,
             state => state,
         };
-        Belief { state, ..self }
+        Belief { state, loose: self.loose || repeated, ..self }
     }
 }

@@ -261,7 +261,9 @@ fn pursue(aim: &Aim, beliefs: &Beliefs, expected: &SiteSet, rules: &Rules, take:
     let mut steps = sites.iter().filter_map(|rank| {
         let belief = beliefs.get(rank);
         if wanted.contains(rank) {
-            let sendable = belief.state.is_closed() || rules.keyed && belief.state == State::Soft;
+            // Not where an older undo by name may still come: it would take away what is made now.
+            let again = rules.keyed && !(rules.by_name && belief.loose);
+            let sendable = belief.state.is_closed() || again && belief.state == State::Soft;
             return if sendable && may_send { Some(Step::Send(rank)) } else { learn(rank, belief, rules) };
         }
         // Know first: only what is known to be in the way is undone.
@@ -292,7 +294,10 @@ fn verdict(aim: &Aim, beliefs: &Beliefs, sight: &Sight, rules: &Rules) -> Option
     let mut elsewhere = SiteSet::below(beliefs.len()).difference(&sight.there);
     elsewhere.add(&sight.ban);
     if aim.attempted.is_empty() {
-        let found = first_holding(form, &sight.pin, &elsewhere, &sight.present);
+        let found = match is_on(Mutant::TidiesEarly) && form.holds_over(&sight.there, &sight.present) {
+            true => first_of(form, &sight.pin, &elsewhere, None).unwrap_or(None),
+            false => first_holding(form, &sight.pin, &elsewhere, &sight.present),
+        };
         if found.is_some() {
             return found;
         }

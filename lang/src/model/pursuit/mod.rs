@@ -63,9 +63,12 @@ pub struct Rules {
     /// The site keeps the name unique: it may be sent to again unclosed, the second answers "exists".
     #[serde(default)]
     pub keyed: bool,
-    /// Undo goes by name, not by the site's own id, so a late undo may take away a later effect.
+    /// Undo goes by name, not by the site's own id, or puts back what was: a late undo may take away a later effect.
     #[serde(default)]
     pub by_name: bool,
+    /// What is sent may be sent again by who carries it, where no answer comes.
+    #[serde(default)]
+    pub repeats: bool,
     /// Any site may have the effect from an earlier run, so every site is probed first.
     #[serde(default)]
     pub ensure: bool,
@@ -344,7 +347,7 @@ impl Pursuit {
     /// The runner stopped: awaited answers will not be heard, and nothing is out any more.
     pub fn crash(&mut self) {
         for rank in &self.beliefs.among(&[State::Sent, State::Undoing, State::Again]) {
-            self.beliefs.set(rank, self.beliefs.get(rank).crashed());
+            self.beliefs.set(rank, self.beliefs.get(rank).crashed(&self.rules));
         }
         self.asked = SiteSet::new();
     }

@@ -183,7 +183,9 @@ impl Stage {
     }
 
     pub fn live(&self, run: &Arc<run::Run>, approval: Arc<dyn Approval>) -> Live {
-        let guarded = Guarded { guards: self.guards.clone(), inventory: self.inventory.clone(), then: approval };
+        self.guards.recall(&self.past.counted);
+        let (guards, inventory, journal) = (self.guards.clone(), self.inventory.clone(), run.journal.clone());
+        let guarded = Guarded { guards, inventory, journal, then: approval };
         Live::new(run.clone(), self.files.clone(), Arc::new(guarded), self.onlooker.clone())
     }
 

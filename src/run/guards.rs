@@ -4,6 +4,7 @@
 
 use super::approval::Approval;
 use super::codes;
+use super::journal::{Entry, Journal};
 use super::trouble::Trouble;
 use crate::config;
 use edge_lang::diagnostic::nearest;
@@ -20,8 +21,11 @@ use std::sync::{Arc, Mutex};
 pub struct Guards {
     by_site: BTreeMap<Arc<str>, config::Guards>,
     /// What this run has begun of each operation at each site; what is begun again counts once.
-    begun: Mutex<HashMap<Counted, HashSet<Begun>>>,
+    begun: Mutex<Counts>,
 }
+
+/// What was begun of what is counted.
+pub type Counts = HashMap<Counted, HashSet<Begun>>;
 
 /// The site, and an operation or a resource.
 type Counted = (SiteId, String);
@@ -122,12 +126,20 @@ impl Guards {
         guards
     }
 
+    /// An earlier runner of the run has begun these.
+    pub fn recall(&self, counts: &Counts) {
+        let mut begun = self.begun();
+        for (counted, all) in counts {
+            begun.entry(counted.clone()).or_default().extend(all.iter().cloned());
+        }
+    }
+
     /// The same rules, and as much as has begun: what is counted from here on is counted there only.
     pub fn apart(&self) -> Guards {
         Guards { by_site: self.by_site.clone(), begun: Mutex::new(self.begun().clone()) }
     }
 
-    fn begun(&self) -> std::sync::MutexGuard<'_, HashMap<Counted, HashSet<Begun>>> {
+    fn begun(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.begun.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -155,13 +167,14 @@ impl Guards {
         }
     }
 
-    /// Counts effects of a step against the limits of their sites: all of them, or none where one of them is too much.
+    /// Counts effects of a step against the limits of their sites: all of them, or none where one of them is too much. Gives
+    /// those that were not counted before.
     pub fn count<'a>(
         &self,
         step: &Step,
         effects: impl IntoIterator<Item = &'a PlannedEffect>,
         inventory: &Inventory,
-    ) -> Result<(), Trouble> {
+    ) -> Result<HashSet<(Counted, Begun)>, Trouble> {
         let mut begun = self.begun();
         let mut fresh: HashSet<(Counted, Begun)> = HashSet::new();
         for effect in effects {
@@ -186,10 +199,10 @@ impl Guards {
                 fresh.insert((counter, this));
             }
         }
-        for (counter, this) in fresh {
+        for (counter, this) in fresh.iter().cloned() {
             begun.entry(counter).or_default().insert(this);
         }
-        Ok(())
+        Ok(fresh)
     }
 
     /// Whether a resource may come along to a site with an operation there.
@@ -204,13 +217,17 @@ impl Guards {
 pub struct Guarded {
     pub guards: Arc<Guards>,
     pub inventory: Arc<Inventory>,
+    /// Knows what was counted, so that a runner that goes on counts it too.
+    pub journal: Arc<dyn Journal>,
     pub then: Arc<dyn Approval>,
 }
 
 impl Approval for Guarded {
     fn effect<'a>(&'a self, step: &'a Step, effect: &'a PlannedEffect) -> BoxFuture<'a, Result<(), Trouble>> {
         Box::pin(async move {
-            self.guards.count(step, [effect], &self.inventory)?;
+            for ((site, what), (by, thing)) in self.guards.count(step, [effect], &self.inventory)? {
+                self.journal.note(Entry::Counted { site, what, by, thing });
+            }
             self.then.effect(step, effect).await
         })
     }

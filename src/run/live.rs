@@ -1,5 +1,6 @@
 //! The host of a run: performs steps at the sites.
 
+use super::abreast::{self, ABREAST, abreast};
 use super::effect::{SiteEffect, Times};
 use super::event::EventKind;
 use super::pursue::{Patience, Seen};
@@ -13,7 +14,7 @@ use edge_lang::library::{Instruction, Method, Resource, Source, Undo};
 use edge_lang::model::{Fence, Observation, Overlap, Rules, SiteId, SiteSet};
 use edge_lang::program::Statement;
 use edge_lang::span::Span;
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::future::BoxFuture;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -93,7 +94,9 @@ impl Live {
         Self::undo_all(effects.into_iter().collect()).await
     }
 
+    /// As many at once as their step may be at.
     async fn undo_all(effects: Vec<SiteEffect>) -> Vec<(SiteId, String)> {
+        let most = effects.first().map_or(ABREAST, |effect| abreast::of(effect.step()));
         let undone = effects.into_iter().map(|mut effect| async move {
             for attempt in 0..4 {
                 match effect.undo_alone().await {
@@ -104,7 +107,7 @@ impl Live {
             }
             Some((effect.atom(), effect.word.clone()))
         });
-        join_all(undone).await.into_iter().flatten().collect()
+        abreast(undone.collect(), most).await.into_iter().flatten().collect()
     }
 }
 

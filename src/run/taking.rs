@@ -7,6 +7,7 @@ use super::walk::{Walk, behind};
 use super::{codes, copies, effect::with_article, live::times};
 use edge_lang::eval::{self, Failure, FailureKind, Given, Host, Key, Step, StepKind};
 use edge_lang::program::Program;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What was taken back, in words, and what was not.
@@ -73,7 +74,8 @@ impl Live {
 
     /// What the journal has of steps that the program does not come to any more, as where a file has changed: it stays.
     fn not_come_to(&self, steps: &[Step], ended: Option<&Failure>) -> Vec<Failure> {
-        let left = self.run.past.pursuits.iter().filter(|(id, _)| !steps.iter().any(|step| step.key == id.key));
+        let come_to: HashSet<&Key> = steps.iter().map(|step| &step.key).collect();
+        let left = self.run.past.pursuits.iter().filter(|(id, _)| !come_to.contains(&id.key));
         let failure = |(id, pursued): (&Id, &Pursued)| {
             let sites = pursued.stands();
             let first = sites.first().filter(|_| !pursued.begin.last)?;

@@ -41,7 +41,7 @@ impl<'a> Walk<'a> {
     /// The steps that the journal knows of, in the order in which they began.
     pub fn into_steps(self) -> Vec<Step> {
         let past = &self.live.run.past;
-        let began = |step: &Step| past.pursuits.keys().position(|id| id.key == step.key).unwrap_or(usize::MAX);
+        let began = |step: &Step| past.place(&step.key).unwrap_or(usize::MAX);
         let mut steps = self.steps.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         steps.sort_by_key(began);
         steps

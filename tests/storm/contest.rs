@@ -9,9 +9,42 @@ use super::site::Kind;
 use super::weather::{Fault, On, What, When};
 use std::time::Duration;
 
-/// One seed of 64.
-pub fn is_one(seed: u64) -> bool {
-    seed % 64 == 31
+pub enum Contest {
+    InTheWay,
+    Surplus,
+}
+
+/// One seed of 64 each.
+pub fn of(seed: u64) -> Option<Contest> {
+    match seed % 64 {
+        31 => Some(Contest::InTheWay),
+        47 => Some(Contest::Surplus),
+        _ => None,
+    }
+}
+
+/// There is more than some outcome needs, and it holds only with all of it: the first site does what it is asked for and does
+/// not say so, the two others are asked instead, and when all is seen, the first is an outcome by itself, as long as nothing is
+/// at the second; but there something is.
+pub fn surplus(case: &mut Case, random: &mut Random) {
+    let zero = Duration::ZERO;
+    case.sites = case.sites.max(3);
+    case.build.resize(case.sites, zero);
+    case.linger.resize(case.sites, zero);
+    let alone = Formula::And(vec![Formula::Site(0), Formula::Not(1)]);
+    let together = Formula::And(vec![Formula::Site(1), Formula::Site(2)]);
+    let formula = Formula::Or(vec![alone, together]);
+    let kind = random.one_of(&[Kind::Vm, Kind::Net, Kind::Disk, Kind::Key]);
+    let with = vec!["timeout: 3min".to_string()];
+    case.statements =
+        vec![Statement::Make(Make { number: 1, kind, ensure: false, formula, with, net: None, conf: None })];
+    let on_make = |site, what| Fault { site, on: On::Make, when: When::First(1), what };
+    let unheard = random.one_of(&[What::Mute, What::AnswerLost, What::Late(Duration::from_millis(500))]);
+    case.weather.truncate(1);
+    case.weather.insert(0, on_make(0, unheard));
+    case.weather.insert(0, on_make(2, What::Slow(Duration::from_secs(random.one_of(&[1, 5, 20])))));
+    case.heal = Duration::from_secs(random.one_of(&[100, 250]));
+    case.stop = None;
 }
 
 pub fn stage(case: &mut Case, random: &mut Random) {

@@ -1,7 +1,7 @@
 //! A case: sites, a program over them, and what goes wrong, made up from a seed. It is data, so that a case that fails can
 //! be made smaller.
 
-use super::contest;
+use super::contest::{self, Contest};
 use super::disk::Trouble;
 use super::formula::{Formula, Random, bits};
 use super::promise::Watch;
@@ -119,8 +119,10 @@ impl Case {
             build: (0..sites).map(|_| time(&mut random)).collect(),
             linger: (0..sites).map(|_| time(&mut random) / 10).collect(),
         };
-        if contest::is_one(seed) {
-            contest::stage(&mut case, &mut random);
+        match contest::of(seed) {
+            Some(Contest::InTheWay) => contest::stage(&mut case, &mut random),
+            Some(Contest::Surplus) => contest::surplus(&mut case, &mut random),
+            None => {}
         }
         case.before(&mut random);
         case

@@ -94,7 +94,9 @@ impl SiteEffect {
                 let gone = async {
                     let mut all: Vec<Row> = ticket.iter().cloned().collect();
                     if let Some(name) = &lost {
-                        all.extend(instance.named(ingredient, name).await?);
+                        // Also the one that is known has that name.
+                        let known = |row: &Row| ticket.as_ref().is_some_and(|ticket| ticket.id == row.id);
+                        all.extend(instance.named(ingredient, name).await?.into_iter().filter(|row| !known(row)));
                     }
                     for row in &all {
                         remove::delete(&run, &key, site, &instance, ingredient, row, time).await?;

@@ -125,6 +125,15 @@ pub enum Entry {
         of: Id,
         by: Key,
     },
+    /// Something was begun of which a site allows only so many in one run.
+    Counted {
+        /// The operation or the resource, at the site.
+        site: SiteId,
+        what: String,
+        /// The step, and the thing that it is about; what comes along with steps is of none.
+        by: Option<Key>,
+        thing: Option<String>,
+    },
     /// What a read gave, or how a step failed: the program decides by it.
     Answer {
         key: Key,
@@ -186,7 +195,8 @@ impl Entry {
             | Entry::Verdict { of, .. }
             | Entry::Uses { of, .. }
             | Entry::Waived { of, .. } => Some(of),
-            Entry::Answer { .. }
+            Entry::Counted { .. }
+            | Entry::Answer { .. }
             | Entry::Printed { .. }
             | Entry::File { .. }
             | Entry::TakingBack

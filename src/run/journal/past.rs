@@ -2,6 +2,7 @@
 //! the program decided, and what was said to the user. Every answer that was awaited is silence.
 
 use super::{Begin, End, Entry, Id, Memory};
+use crate::run::guards::Counts;
 use edge_lang::eval::{Kept, Key};
 use edge_lang::model::{Pursuit, SiteId, SiteSet};
 use edge_lang::span::Span;
@@ -12,9 +13,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 pub struct Past {
     /// In the order in which they began.
     pub pursuits: IndexMap<Id, Pursued>,
+    /// The places of those of each step.
+    by_step: HashMap<Key, Vec<usize>>,
     pub answers: HashMap<Key, Kept>,
     pub printed: HashSet<(Span, Vec<u32>)>,
     pub files: HashMap<String, String>,
+    /// What was begun of what sites allow only so much of.
+    pub counted: Counts,
     /// All of it is only taken back.
     pub taking_back: bool,
     pub ended: Option<(End, String)>,
@@ -68,6 +73,9 @@ impl Past {
             Entry::File { path, seen } => {
                 self.files.insert(path.clone(), seen.clone());
             }
+            Entry::Counted { site, what, by, thing } => {
+                self.counted.entry((*site, what.clone())).or_default().insert((by.clone(), thing.clone()));
+            }
             Entry::TakingBack => self.taking_back = true,
             Entry::Ended { end, message } => self.ended = Some((*end, message.clone())),
             _ => {}
@@ -90,13 +98,20 @@ impl Past {
             waived: BTreeMap::new(),
             users: HashSet::new(),
         };
-        self.pursuits.insert(of.clone(), pursued);
+        let (place, _) = self.pursuits.insert_full(of.clone(), pursued);
+        self.by_step.entry(of.key.clone()).or_default().push(place);
         Ok(())
     }
 
     /// The pursuits of a step, copies for it included.
-    pub fn of_step<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = (&'a Id, &'a Pursued)> {
-        self.pursuits.iter().filter(move |(id, _)| id.key == *key)
+    pub fn of_step<'a>(&'a self, key: &Key) -> impl Iterator<Item = (&'a Id, &'a Pursued)> + use<'a> {
+        let places = self.by_step.get(key).map_or(&[][..], Vec::as_slice);
+        places.iter().filter_map(|place| self.pursuits.get_index(*place))
+    }
+
+    /// When a step began, among all.
+    pub fn place(&self, key: &Key) -> Option<usize> {
+        self.by_step.get(key)?.first().copied()
     }
 
     /// Whether a step that counts uses a copy, and stands.

@@ -163,6 +163,17 @@ impl Instance {
         Err(Trouble::refused(format!("the site has no extension `{extension}`, which `{}` needs", resource.name)))
     }
 
+    /// Whether the site has the kind of what a row names.
+    pub async fn has_kind(&self, resource: &Resource, row: &Fields) -> Result<bool, Trouble> {
+        let known = Known { row: row.clone(), ..self.known() };
+        let Some(object) = object(self.service(), resource, &known) else { return Ok(true) };
+        match tokio::time::timeout(self.time, self.session.locate(object)).await {
+            Ok(Err(crate::drivers::Failure::NotOffered(_))) => Ok(false),
+            // What else is wrong is told by what is asked next.
+            _ => Ok(true),
+        }
+    }
+
     /// The same with the paths of the kind and of the one that is meant, where the stack's kinds are found at the site.
     pub async fn located(&self, resource: &Resource, mut known: Known) -> Result<Known, Trouble> {
         let Some(object) = object(self.service(), resource, &known) else { return Ok(known) };

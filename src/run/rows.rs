@@ -141,6 +141,10 @@ async fn named(run: &Arc<Run>, step: &Step, name: &str) -> Result<Vec<HashMap<Si
             if run.is_planned(&called) {
                 return Ok(Some(Row { id: None, fields: identity }));
             }
+            // Of a kind that a site does not have, not any more perhaps, nothing is there.
+            if deletes && !instance.has_kind(resource, &identity).await? {
+                return Ok(None);
+            }
             return instance.read(resource, identity, Fields::new()).await;
         }
         if deletes { instance.find(resource, name).await } else { instance.must_find(resource, name).await.map(Some) }

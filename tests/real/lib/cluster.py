@@ -10,7 +10,8 @@ The controllers of a site make pods, but no machine runs them. `kubelet` is
 what a scheduler and one machine do to the API: a node `worker`, pods that are
 placed on it unless it is cordoned and become ready, or succeed where a job made
 them, pods that are gone once they are to go. A pod of the image `never` does not
-become ready.
+become ready: it waits for its image. What pods have said the API server asks of
+the kubelet itself, by TLS: of each `NAME says 1` to `NAME says 9`.
 
 The proxy speaks plain HTTP and is the administrator at the site. It does harm
 to the first request that fits (PATH is a regular expression): `lose` carries
@@ -27,6 +28,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 SITES = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(
     __file__))), "kubernetes-sites")
@@ -50,9 +52,11 @@ def sites(*words):
 class Api:
     def __init__(self, k):
         self.k = k
+        self.logs = None
         self.host = f"{os.environ.get('KUBE_SITES_NET', '127.0.2')}.{k}"
         pki = os.path.join(os.environ.get(
             "KUBE_SITES_DIR", "/tmp/kubernetes-sites"), "sites", str(k), "pki")
+        self.pki = pki
         self.tls = ssl.create_default_context(cafile=f"{pki}/ca.crt")
         self.tls.load_cert_chain(f"{pki}/admin.crt", f"{pki}/admin.key")
         self.line = None
@@ -104,7 +108,44 @@ def node(api):
         # It begins as one that is not ready.
         api.call("PATCH", "/api/v1/nodes/worker", {"spec": {"taints": None}},
                  "application/merge-patch+json")
+        api.logs = api.logs or said(api)
+        api.call("PATCH", "/api/v1/nodes/worker/status", {"status": {
+            "addresses": [{"type": "InternalIP", "address": api.host}],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": api.logs}}}},
+                 "application/merge-patch+json")
     return found.get("spec") or {}
+
+
+def said(api):
+    """The port at which the kubelet tells what pods have said."""
+    class Kubelet(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            path, _, query = self.path.partition("?")
+            asked = dict(urllib.parse.parse_qsl(query))
+            parts = path.strip("/").split("/")
+            known = parts[0] == "containerLogs" and len(parts) == 4
+            if asked.get("previous") == "true":
+                status, text = 400, "previous terminated container not found"
+            elif known:
+                lines = [f"{parts[2]} says {n}\n" for n in range(1, 10)]
+                status, text = 200, "".join(lines[-int(asked.get("tailLines", 9)):])
+            else:
+                status, text = 404, "not here"
+            self.send_response(status)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer((api.host, 0), Kubelet)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(f"{api.pki}/server.crt", f"{api.pki}/server.key")
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
 
 
 def serve_pod(api, pod, cordoned):
@@ -120,7 +161,14 @@ def serve_pod(api, pod, cordoned):
                 "metadata": {"name": meta["name"]},
                 "target": {"apiVersion": "v1", "kind": "Node",
                            "name": "worker"}})
-    elif pod["status"].get("phase") == "Pending" and spec["containers"][0]["image"] != "never":
+    elif spec["containers"][0]["image"] == "never":
+        if not pod["status"].get("containerStatuses"):
+            api.call("PATCH", f"{path}/status", {"status": {"containerStatuses": [{
+                "name": spec["containers"][0]["name"], "image": "never", "imageID": "", "ready": False, "restartCount": 0,
+                "state": {"waiting": {"reason": "ImagePullBackOff",
+                                      "message": 'Back-off pulling image "never"'}}}]}},
+                     "application/merge-patch+json")
+    elif pod["status"].get("phase") == "Pending":
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         api.call("PATCH", f"{path}/status", {"status": {
             "phase": "Succeeded" if "Job" in owners else "Running", "podIP": "10.0.0.1", "startTime": now,

@@ -267,6 +267,8 @@ impl SiteEffect {
         changes: render::Changes,
     ) -> Result<(), Stop> {
         let Some(row) = self.row.clone() else { return Ok(()) };
+        // From the first change on, a refusal leaves half of it.
+        let mut begun = false;
         if let Some(set) = resource.ops.get("set").filter(|_| !changes.set.is_empty()) {
             let mut known = self.known(instance, resource, set).map_err(before)?;
             known.args = changes.set;
@@ -278,12 +280,14 @@ impl SiteEffect {
                 .map_err(|e| before(e.into()))?;
             self.subject = Some(row.clone());
             self.carry_out(instance, resource, set, known, false).await?;
+            begun = true;
         }
         if let Some(create) = resource.ops.get("create").filter(|_| !changes.create.is_empty()) {
             // Making it again replaces it.
             let mut known = self.known(instance, resource, create).map_err(before)?;
             known.args.extend(changes.create);
             self.replace(instance, resource, create, known).await?;
+            begun = true;
         }
         for change in changes.parts {
             let part = resource.parts.get(&change.part);
@@ -307,8 +311,9 @@ impl SiteEffect {
             let said = said.map_err(|t| if t.kind == Kind::Refused { Stop::Refused(t) } else { Stop::Silent(t) })?;
             use edge_lang::library::AnswerKind::{Absent, Already, Done, Unknown};
             match said.kind {
-                Done | Already | Absent => {}
+                Done | Already | Absent => begun = true,
                 Unknown => return Err(Stop::Silent(said.trouble())),
+                _ if begun => return Err(Stop::Broken(said.trouble())),
                 _ => return Err(Stop::Refused(said.trouble())),
             }
         }

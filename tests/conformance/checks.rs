@@ -128,16 +128,16 @@ async fn a_wrong_secret_is_denied_and_nothing_is_made(stack: &Stack) -> Verdict 
 
 async fn a_refusal_is_told_and_what_was_made_elsewhere_is_undone(stack: &Stack) -> Verdict {
     let ground = Ground::new(stack, 0);
-    let (body, kind) = stack.refusal;
+    let (status, body, kind) = stack.refusal;
     let refused =
-        Arc::new(move |_: &http::request::Parts| answer(400, kind, body.replace("WHY", "the stars are wrong")));
+        Arc::new(move |_: &http::request::Parts| answer(status, kind, body.replace("WHY", "the stars are wrong")));
     ground.network.befall("b", stack.making, 9, Harm::Instead(refused));
     let became = ground.run(&creating(stack, "A && B")).await;
     expect("it is to fail", became.status == Status::Failed, &became)?;
     expect("it is to tell why", became.said.contains("the stars are wrong"), &became)?;
     there(&ground, "A", &[], &became).await?;
     there(&ground, "B", &[], &became).await?;
-    ground.network.befall("a", stack.making, 9, Harm::Instead(Arc::new(move |_| answer(400, kind, body))));
+    ground.network.befall("a", stack.making, 9, Harm::Instead(Arc::new(move |_| answer(status, kind, body))));
     let became = ground.run(&creating(stack, "A || B")).await;
     expect("the other site is to be taken", became.status == Status::Done, &became)?;
     there(&ground, "A", &[], &became).await?;
@@ -179,7 +179,7 @@ async fn an_illness_makes_no_twin(stack: &Stack) -> Verdict {
 }
 
 async fn too_many_requests_are_waited_for(stack: &Stack) -> Verdict {
-    let (body, kind) = stack.refusal;
+    let (_, body, kind) = stack.refusal;
     let busy = move |_: &http::request::Parts| {
         let mut response = answer(429, kind, body.replace("WHY", "too many requests"));
         response.headers_mut().insert("retry-after", http::HeaderValue::from_static("7"));
@@ -195,20 +195,20 @@ async fn all_pages_are_read(stack: &Stack) -> Verdict {
     if stack.looping.is_none() {
         return Ok(());
     }
-    let ground = Ground::new(stack, 60);
+    let ground = Ground::new(stack, stack.many);
     ground.network.forget();
     let became = ground.run(&format!("{} @ A select name", stack.list)).await;
     let path = regex::Regex::new(stack.listing.1).expect("a regular expression");
     let pages = ground.network.seen().iter().filter(|s| s.method == stack.listing.0 && path.is_match(&s.path)).count();
     expect(
-        &format!("60 rows are to be read, in several pages: {pages}"),
-        became.names.len() == 60 && pages > 1,
+        &format!("{} rows are to be read, in several pages: {pages}", stack.many),
+        became.names.len() == stack.many && pages > 1,
         &became,
     )?;
     let mut names = became.names.clone();
     names.sort();
     names.dedup();
-    expect("each row once", names.len() == 60, &became)
+    expect("each row once", names.len() == stack.many, &became)
 }
 
 /// `list` whose first page is such an answer: an error, and not a panic, a hang or half a table.

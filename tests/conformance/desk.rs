@@ -29,13 +29,14 @@ pub fn stack() -> Stack {
         making: ("POST", "/tickets$"),
         listing: ("GET", r"/tickets(\?|$)"),
         ticket: false,
-        refusal: ("{\"fault\": {\"reason\": \"WHY\", \"kind\": \"bad\"}}", "application/json"),
+        refusal: (400, "{\"fault\": {\"reason\": \"WHY\", \"kind\": \"bad\"}}", "application/json"),
         looping: Some(|url| {
             let mut page = answer(200, "application/json", "[]");
             let link = format!("<{url}>; rel=\"next\"").parse().expect("a header");
             page.headers_mut().insert("link", link);
             page
         }),
+        many: 60,
         serve: |seeds| {
             let desks = Desks(
                 ["a", "b"].into_iter().map(|name| (format!("{name}.desk.test"), Desk::new(name, seeds))).collect(),

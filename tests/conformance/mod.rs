@@ -5,6 +5,7 @@
 //! stack that is added is added to `stacks::all`, and by nothing else.
 
 mod checks;
+mod cluster;
 mod desk;
 mod endless;
 mod hostile;
@@ -49,10 +50,12 @@ pub struct Stack {
     pub listing: (&'static str, &'static str),
     /// Whether what is lost on the way is closed for certain (`fenced by`), and not only by waiting.
     pub ticket: bool,
-    /// How the stack refuses: body and content type of a 4xx, in which `WHY` says why.
-    pub refusal: (&'static str, &'static str),
+    /// How the stack refuses: a 4xx, its body, in which `WHY` says why, and the content type of that.
+    pub refusal: (u16, &'static str, &'static str),
     /// The page of a list that leads to itself, at this URL; `None` for a stack without pages.
     pub looping: Option<fn(&str) -> http::Response<Body>>,
+    /// More things than are on one page.
+    pub many: usize,
     /// Two servers, `A` and `B`, each with so many things at the beginning, named `seed-1` and so on.
     pub serve: fn(usize) -> Served,
 }

@@ -1,7 +1,7 @@
 //! The stacks that are held to the tests.
 
 use super::hostile::answer;
-use super::{Key, Served, Stack, desk};
+use super::{Key, Served, Stack, cluster, desk};
 use edge::config::{Application, Connection, clouds_from_text};
 use edge::sim::Stack::Mec;
 use edge::sim::spec::ImageSpec;
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::sync::Arc;
 
 pub fn all() -> Vec<Stack> {
-    vec![openstack(), mec(), desk::stack()]
+    vec![openstack(), cluster::stack(), mec(), desk::stack()]
 }
 
 fn openstack() -> Stack {
@@ -26,11 +26,12 @@ fn openstack() -> Stack {
         making: ("POST", "/images$"),
         listing: ("GET", r"/images(\?|$)"),
         ticket: true,
-        refusal: ("{\"message\": \"WHY<br /><br />\\n\\n\", \"code\": \"400 Bad Request\"}", "application/json"),
+        refusal: (400, "{\"message\": \"WHY<br /><br />\\n\\n\", \"code\": \"400 Bad Request\"}", "application/json"),
         looping: Some(|url| {
             let body = json!({"images": [], "next": url});
             answer(200, "application/json", body.to_string())
         }),
+        many: 60,
         serve: |seeds| {
             let images = (1..=seeds).map(|n| ImageSpec { name: format!("seed-{n}"), ..ImageSpec::default() });
             let spec = SiteSpec { images: images.collect(), ..SiteSpec::default() };
@@ -68,8 +69,13 @@ fn mec() -> Stack {
         making: ("POST", "/app_packages$"),
         listing: ("GET", r"/app_packages(\?|$)"),
         ticket: false,
-        refusal: ("{\"title\": \"Bad Request\", \"status\": 400, \"detail\": \"WHY\"}", "application/problem+json"),
+        refusal: (
+            400,
+            "{\"title\": \"Bad Request\", \"status\": 400, \"detail\": \"WHY\"}",
+            "application/problem+json",
+        ),
         looping: None,
+        many: 60,
         serve: |_| {
             let mut scenario = Scenario::of_sites([]);
             scenario.sites.extend(["A", "B"].map(|name| (name.to_string(), SiteSpec::of(Mec))));
@@ -90,7 +96,7 @@ fn mec() -> Stack {
 }
 
 /// Lines of a driver, without those that are empty.
-fn lines_of_rust(driver: &str) -> usize {
+pub fn lines_of_rust(driver: &str) -> usize {
     let folder = crate::support::root().join("src/drivers").join(driver);
     let files = crate::support::files(&folder, "rs");
     files.iter().map(|file| crate::support::read(file).lines().filter(|l| !l.trim().is_empty()).count()).sum()

@@ -234,6 +234,17 @@ pub struct Param {
 }
 
 impl Param {
+    /// Whether it is one word or number, and no record or list.
+    pub(crate) fn plain(&self) -> bool {
+        let ty = match &self.ty {
+            Type::Optional(inner) => inner,
+            ty => ty,
+        };
+        matches!(ty, Type::Bool | Type::Int | Type::Float | Type::String | Type::Choice)
+    }
+}
+
+impl Param {
     pub fn required(&self) -> bool {
         self.default.is_none() && !matches!(self.ty, Type::Optional(_))
     }

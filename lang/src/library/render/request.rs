@@ -5,7 +5,7 @@ use super::evaluate::{evaluate, holds, plain};
 use super::{RenderError, Scope, kind_of};
 use crate::library::expr::{Expr, ExprKind, Piece, Root};
 use crate::library::{
-    BodyTemplate, Listing, Mark, MarkShape, Method, Param, Payload, Request, Resource, Rows, Service, Template,
+    BodyTemplate, ListOp, Listing, Mark, MarkShape, Method, Param, Payload, Request, Resource, Rows, Service, Template,
 };
 use crate::span::Span;
 use serde_json::{Map, Value as Json};
@@ -110,10 +110,24 @@ pub fn listing(
     scope: &Scope,
     narrowed: Option<&Expr>,
 ) -> Result<Listing, RenderError> {
-    let Some(list) = &resource.list else {
-        return Err(RenderError::new(resource.span, format!("`{}` cannot be listed", resource.name)));
-    };
-    let mut request = render(service, &list.template, scope)?;
+    let list = list_of(resource)?;
+    let request = render(service, &list.template, scope)?;
+    narrow(service, resource, list, request, narrowed, scope)
+}
+
+fn list_of(resource: &Resource) -> Result<&ListOp, RenderError> {
+    let cannot = || RenderError::new(resource.span, format!("`{}` cannot be listed", resource.name));
+    resource.list.as_ref().ok_or_else(cannot)
+}
+
+fn narrow(
+    service: &Service,
+    resource: &Resource,
+    list: &ListOp,
+    mut request: Request,
+    narrowed: Option<&Expr>,
+    scope: &Scope,
+) -> Result<Listing, RenderError> {
     if let Some(narrowed) = narrowed {
         let more = pairs(narrowed, scope)?;
         request.query.retain(|(key, _)| more.iter().all(|(k, _)| k != key));
@@ -154,7 +168,14 @@ pub fn found_by_marker(
         let whole = suffixed(written, &marker);
         scope.args.insert(member.as_str().into(), whole.into());
     }
-    listing(service, resource, &scope, mark.found_by.as_ref())
+    let list = list_of(resource)?;
+    // What the list calls by the name of an ingredient need not be it: `labels` are a selector there, and a record here.
+    let mut of_list = scope.clone();
+    of_list
+        .args
+        .retain(|name, value| plain(value).is_some() || list.params.iter().all(|p| p.name != *name || !p.plain()));
+    let request = render(service, &list.template, &of_list)?;
+    narrow(service, resource, list, request, mark.found_by.as_ref(), &scope)
 }
 
 /// How the resource is read by itself: `scope.row` holds its id, or its ends.

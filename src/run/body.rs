@@ -573,8 +573,8 @@ impl<'a> Body<'a> {
         match trouble.kind {
             Kind::NotReached if !self.begun => Stop::NotReached(trouble),
             Kind::NotReached | Kind::Silent => Stop::Silent(trouble),
-            // A request succeeded: what it made or changed is there, and will not become what was asked for.
-            Kind::Refused if self.made || self.begun => Stop::Broken(trouble),
+            // The first request succeeded: what it made is there, and will not become what was asked for.
+            Kind::Refused if self.made => Stop::Broken(trouble),
             Kind::Refused => Stop::Refused(trouble),
         }
     }

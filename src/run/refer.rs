@@ -157,9 +157,16 @@ fn collect(resource: &Resource, inside: &Json, out: &mut Vec<Reference>) {
                 };
                 for one in each {
                     let name = rest.iter().try_fold(one, |found, key| found.get(key)).and_then(Json::as_str);
-                    let Some(name) = name.filter(|n| out.iter().all(|r| r.name != *n)) else { continue };
+                    let Some(name) = name else { continue };
                     let optional = one.get("optional").and_then(Json::as_bool) == Some(true);
-                    out.push(Reference { resource: resource.name.clone(), name: name.to_string(), optional });
+                    match out.iter_mut().find(|r| r.name == name) {
+                        // Once needed, it is needed.
+                        Some(known) => known.optional &= optional,
+                        None => {
+                            let name = name.to_string();
+                            out.push(Reference { resource: resource.name.clone(), name, optional });
+                        }
+                    }
                 }
             }
             members.values().for_each(|m| collect(resource, m, out));

@@ -69,8 +69,6 @@ const WRONG_ONCE: &[(u64, &str)] = &[
     (61727, "the same, before another site that is in the way was given up"),
     (57375, "a removal that was refused when it was repeated was taken for one that does not come any more"),
     (142808, "a change was put back, and a repetition of it that nobody was told of came after that"),
-    (136463, "what a change had become could not be read, and it was told as refused although it was carried out"),
-    (143069, "a deferred operation was done, and the full disk that did not take its verdict was passed over"),
     (61594, "of two deferred operations that failed, the later one was left behind"),
 ];
 

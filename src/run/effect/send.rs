@@ -267,8 +267,6 @@ impl SiteEffect {
         changes: render::Changes,
     ) -> Result<(), Stop> {
         let Some(row) = self.row.clone() else { return Ok(()) };
-        // From the first change on, a refusal leaves half of it.
-        let mut begun = false;
         if let Some(set) = resource.ops.get("set").filter(|_| !changes.set.is_empty()) {
             let mut known = self.known(instance, resource, set).map_err(before)?;
             known.args = changes.set;
@@ -280,14 +278,12 @@ impl SiteEffect {
                 .map_err(|e| before(e.into()))?;
             self.subject = Some(row.clone());
             self.carry_out(instance, resource, set, known, false).await?;
-            begun = true;
         }
         if let Some(create) = resource.ops.get("create").filter(|_| !changes.create.is_empty()) {
             // Making it again replaces it.
             let mut known = self.known(instance, resource, create).map_err(before)?;
             known.args.extend(changes.create);
             self.replace(instance, resource, create, known).await?;
-            begun = true;
         }
         for change in changes.parts {
             let part = resource.parts.get(&change.part);
@@ -311,9 +307,8 @@ impl SiteEffect {
             let said = said.map_err(|t| if t.kind == Kind::Refused { Stop::Refused(t) } else { Stop::Silent(t) })?;
             use edge_lang::library::AnswerKind::{Absent, Already, Done, Unknown};
             match said.kind {
-                Done | Already | Absent => begun = true,
+                Done | Already | Absent => {}
                 Unknown => return Err(Stop::Silent(said.trouble())),
-                _ if begun => return Err(Stop::Broken(said.trouble())),
                 _ => return Err(Stop::Refused(said.trouble())),
             }
         }

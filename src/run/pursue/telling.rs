@@ -182,10 +182,6 @@ impl<E: Effect, M: Fn(SiteId) -> E + Send + 'static> Chase<E, M> {
             Ended::Unsettled(owed) | Ended::Interrupted(owed) if !self.deferred && !self.pursuit.is_told() => {
                 self.owe_at(owed.clone(), Due::Unsettled);
             }
-            // Also where it is there: its verdict could not be written, so the next runner has to come to it.
-            Ended::Unjournaled(_) if self.deferred && !self.pursuit.is_told() => {
-                self.owe_at(self.owed().union(&self.aim()), Due::Deferred);
-            }
             _ => self.owe(),
         }
         self.tell_all(ended);

@@ -170,7 +170,7 @@ impl Scene {
         let before = Snapshot::of(world);
         world.forget_requests();
         let (stop, interrupt) = watch::channel(false);
-        let stage = Stage::new(&self.loaded, Some(world), interrupt.clone()).named(name).seeing(seen);
+        let stage = Stage::new(&self.loaded, Some(world), interrupt).named(name).seeing(seen);
         let vars = inputs(program, inventory, &directions.vars).expect("inputs");
         let say = |out: &mut String, failure: &Failure| {
             let said = support::diagnostics(sources, &failure.diagnostics(inventory));
@@ -223,9 +223,7 @@ impl Scene {
             let past = Past::of(&journal.entries().expect("in memory")).expect("a journal");
             let most = AtomicUsize::new(crash.unwrap_or(usize::MAX));
             let dying = Arc::new(Dying { journal: journal.clone(), most, dead: Notify::new() });
-            // Another process has counted nothing itself.
-            let mut stage = stage.clone().journaled(dying.clone()).resuming(past);
-            stage.guards = Stage::new(&self.loaded, Some(world), interrupt.clone()).guards;
+            let stage = stage.clone().journaled(dying.clone()).resuming(past);
             let approval = Box::new(Same(approval.clone()));
             tokio::select! {
                 biased;

@@ -4,7 +4,7 @@ use super::arguments::{Output, Resume};
 use super::keeping::Keeping;
 use super::load::{Trouble, Workplace};
 use super::recorded::{self, Recalled, recall};
-use super::run::{Asks, Stage, by_plan, drive, interruption};
+use super::run::{Asks, Stage, TO_THE_END, by_plan, drive, interruption};
 use super::{Status, show};
 use crate::run::approval::{Approval, Everything};
 use crate::run::journal::{End, Entry, KeptRun, Past};
@@ -108,6 +108,7 @@ async fn one(
         };
         let before = past.owed().count();
         let stage = Stage::new(&loaded, None, stop.clone()).resuming(past).seeing(recorded::seen(workplace));
+        let stage = stage.patient(TO_THE_END);
         let status = drive(&loaded, stage, given.clone(), approval, Some(&kept), output(arguments)).await;
         past = kept.past()?;
         // Also what is only to be removed again, wherever the program ended.

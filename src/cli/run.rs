@@ -9,7 +9,7 @@ use super::progress::{Prints, Progress};
 use super::recorded::Start;
 use super::report::{self, Report};
 pub(super) use super::stage::run_name;
-pub use super::stage::{Ended, GRACE, Leaving, Parts, Stage};
+pub use super::stage::{Ended, GRACE, Leaving, Parts, Stage, TO_THE_END};
 use super::{Status, draw, output, recorded};
 use crate::run::approval::{Approval, Everything};
 use edge_lang::codes::run::{NO_FILE, NO_SECRET};

@@ -29,6 +29,9 @@ use tokio::sync::watch;
 
 /// What is still being tidied is waited for so long at the end.
 pub const GRACE: Duration = Duration::from_secs(5);
+/// Whoever comes back to pay or to take back waits for it, also where a site must first have been quiet for a while. Each
+/// operation has a time limit of its own within this.
+pub const TO_THE_END: Duration = Duration::from_secs(600);
 
 /// Sites, events and interruption of one execution.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use super::keeping::Keeping;
 use super::load::{Trouble, Workplace};
 use super::progress::Progress;
 use super::recorded::{self, Recalled, recall};
-use super::run::{Stage, interactive, interruption, yes};
+use super::run::{Stage, TO_THE_END, interactive, interruption, yes};
 use super::{Status, draw};
 use crate::run::journal::{End, Entry, KeptRun, Past};
 use edge_lang::eval::sites_text;
@@ -63,6 +63,7 @@ pub async fn take_back(
         taking.map_err(|why| Trouble::new(format!("the journal cannot be written: {why}; nothing was changed")))?;
     }
     let stage = Stage::new(&loaded, None, stop).named(&run.name).journaled(kept.journal.clone()).resuming(past);
+    let stage = stage.patient(TO_THE_END);
     let progress = Arc::new(Progress::new(stage.inventory.clone()));
     let (taken, owed, summary) = stage.take_back(&loaded.checked.program, given, vec![progress.clone()]).await;
     progress.clear();

@@ -43,7 +43,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 
 /// Every entry that was acknowledged before the cut is there, and nothing that was not written.
 #[test]
-fn a_journal_cut_at_any_byte_loses_an_end_and_no_more() {
+fn a_journal_cut_or_torn_anywhere_loses_an_end_and_no_more() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut store = Store::open(folder.path()).expect("a journal");
     let run = store.begin("abc", &record(), &["text".into()]).expect("a run");
@@ -64,10 +64,15 @@ fn a_journal_cut_at_any_byte_loses_an_end_and_no_more() {
     let bytes = std::fs::read(&wal).expect("the log");
     let main = std::fs::read(folder.path().join("journal.db")).expect("the file");
     let cuts = (begun..=bytes.len() as u64).step_by(97).chain(acknowledged.iter().map(|(at, _)| *at));
-    for cut in cuts {
+    // Short, and as long as it was with zeroes where the disk had not come to.
+    for (cut, torn) in cuts.flat_map(|cut| [(cut, false), (cut, true)]) {
         let other = tempfile::tempdir().expect("a folder");
+        let mut log = bytes[..cut as usize].to_vec();
+        if torn {
+            log.resize(bytes.len(), 0);
+        }
         std::fs::write(other.path().join("journal.db"), &main).expect("written");
-        std::fs::write(other.path().join("journal.db-wal"), &bytes[..cut as usize]).expect("written");
+        std::fs::write(other.path().join("journal.db-wal"), &log).expect("written");
         let store = Store::open(other.path()).unwrap_or_else(|e| panic!("cut at {cut}: {e}"));
         let kept = store.find("abc").unwrap_or_else(|e| panic!("cut at {cut}: {e}"));
         let read = store.entries(kept.id).unwrap_or_else(|e| panic!("cut at {cut}: {e}"));
@@ -317,10 +322,43 @@ fn what_is_deferred_is_paid_when_the_site_is_back() {
     assert!(told.contains("owed at B: `edge resume"), "{told}");
     let (_, shown) = bench.edge(&["show", "last"]);
     assert!(shown.contains("B/server.create:vm"), "{shown}");
+    // What was started is resumed, whatever its file says by now.
+    std::fs::write(bench.path().join("p.edge"), "this is no program").expect("written");
     let (status, told) = bench.edge(&["resume", "--yes", "--watch", "last"]);
     assert_eq!(status, 0, "{told}");
     assert_eq!(bench.servers(), 2);
     assert!(!bench.edge(&["runs"]).1.contains("p.edge"), "it is at its end");
+}
+
+#[test]
+fn what_only_a_quiet_minute_can_settle_is_settled_by_one_resume() {
+    let fault = "faults: [{site: A, service: network, method: POST, path: /networks$, times: 1, do: lose-request}]\n";
+    let bench = Bench::with_faults("network.create(\"lan\") @ A || B\n", fault);
+    let (status, told) = bench.edge(&["run", "--yes", "p.edge"]);
+    assert!(status == 0 && told.contains("owed at A: `edge resume"), "{told}");
+    let (status, told) = bench.edge(&["resume", "--yes", "last"]);
+    assert!(status == 0 && !told.contains("owed"), "{told}");
+    assert!(!bench.edge(&["runs"]).1.contains("p.edge"), "it is at its end");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_a_run_at_once_and_leaves_it_to_be_resumed() {
+    let fault = "faults: [{site: A, service: compute, method: POST, path: /servers$, until: 12s, do: freeze}]\n";
+    let bench = Bench::with_faults("server.create(\"vm\", flavor: \"tiny\", image: \"cirros\") @ A && B\n", fault);
+    let mut run = bench.command(&["run", "--yes", "p.edge"]).spawn().expect("it starts");
+    let interrupt = |run: &Child| Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill");
+    std::thread::sleep(Duration::from_millis(2500));
+    assert!(interrupt(&run).success());
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(run.try_wait().expect("its state").is_none(), "what is in flight is waited for");
+    assert!(interrupt(&run).success());
+    let asked = std::time::Instant::now();
+    let ended = run.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(ended.status.code() == Some(130) && asked.elapsed() < Duration::from_secs(5), "{text}");
+    let (status, told) = bench.edge(&["resume", "--yes", "--watch", "last"]);
+    assert_eq!((status, bench.servers()), (0, 2), "{told}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 program under test; and two that stand beside it.
 
     cluster.py kubelet K [K..]           plays the machines of these sites
-    cluster.py proxy K 'METHOD PATH' lose|drop
+    cluster.py proxy K 'METHOD PATH' lose|drop|freeze|kill
                                          stands before site K, prints its port
 
 The controllers of a site make pods, but no machine runs them. `kubelet` is
@@ -14,8 +14,10 @@ become ready: it waits for its image. What pods have said the API server asks of
 the kubelet itself, by TLS: of each `NAME says 1` to `NAME says 9`.
 
 The proxy speaks plain HTTP and is the administrator at the site. It does harm
-to the first request that fits (PATH is a regular expression): `lose` carries
-it out and drops the answer, `drop` drops it. It says so in its second line."""
+to the first request that fits (PATH is a regular expression, and a dry run is
+none): `lose` carries it out and drops the answer, `drop` drops it, `freeze` and
+`kill` do that to the site as it comes: a frozen site carries it out once it is
+healed. It says so in its second line."""
 
 import http.client
 import http.server
@@ -177,6 +179,9 @@ def serve_pod(api, pod, cordoned):
                  "application/merge-patch+json")
 
 
+AWAY = {"freeze": ["hang"], "kill": []}     # harm to the site, and its words
+
+
 def proxy(k, request, harm):
     method, path = request.split()
     api, lock, struck = Api(k), threading.Lock(), []
@@ -190,9 +195,13 @@ def proxy(k, request, harm):
             self.close_connection = True
             with lock:
                 hit = (not struck and self.command == method
+                       and "dryRun=" not in self.path
                        and re.fullmatch(path, self.path.split("?")[0]))
                 if hit:
                     struck.append(self.path)
+            if hit and harm in AWAY:
+                sites("kill-site", k, *AWAY[harm])
+                print(harm, self.command, self.path, flush=True)
             site = api.open()
             try:
                 if hit and harm == "drop":
@@ -217,7 +226,7 @@ def proxy(k, request, harm):
                 return              # no answer: the client sees that too
             finally:
                 site.close()
-                if hit:
+                if hit and harm not in AWAY:
                     print(harm, self.command, self.path, flush=True)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = pass_on
@@ -235,7 +244,8 @@ if __name__ == "__main__":
     word, words = sys.argv[1:2], sys.argv[2:]
     if word == ["kubelet"] and words:
         kubelet([int(k) for k in words])
-    elif word == ["proxy"] and len(words) == 3 and words[2] in ("lose", "drop"):
+    elif (word == ["proxy"] and len(words) == 3
+          and words[2] in ("lose", "drop", *AWAY)):
         proxy(int(words[0]), words[1], words[2])
     else:
         sys.exit(__doc__)

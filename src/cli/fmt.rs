@@ -1,10 +1,10 @@
 //! `edge fmt`: one canonical layout. A file that cannot be read as a program is left as it is.
 
 use super::arguments::Fmt;
+use super::load::bounded;
 use super::{Status, draw};
 use edge_lang::span::Sources;
 use edge_lang::syntax;
-use std::io::Read;
 use std::path::Path;
 
 pub fn fmt(arguments: Fmt) -> Status {
@@ -20,11 +20,9 @@ pub fn fmt(arguments: Fmt) -> Status {
 
 fn one(file: &Path, only_check: bool) -> Status {
     let standard_input = file == Path::new("-");
-    let read = if standard_input {
-        let mut text = String::new();
-        std::io::stdin().lock().read_to_string(&mut text).map(|_| text)
-    } else {
-        std::fs::read_to_string(file)
+    let read = match standard_input {
+        true => bounded(std::io::stdin().lock()),
+        false => std::fs::File::open(file).and_then(bounded),
     };
     let text = match read {
         Ok(text) => text,

@@ -150,6 +150,19 @@ impl Places {
     }
 }
 
+/// No program is larger, and no text beside one.
+const LARGEST: u64 = 64 << 20;
+
+/// All of a text in UTF-8, if it is no larger than a program may be.
+pub fn bounded(from: impl Read) -> std::io::Result<String> {
+    let mut text = String::new();
+    from.take(LARGEST + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > LARGEST {
+        true => Err(std::io::Error::other("it is larger than 64 MiB")),
+        false => Ok(text),
+    }
+}
+
 impl Workplace {
     /// `sim` is a scenario file, the empty text for the default one, `None` for real sites.
     pub fn new(environment: Environment, inventory_file: Option<PathBuf>, sim: Option<String>) -> Workplace {
@@ -188,8 +201,7 @@ impl Workplace {
     }
 
     pub fn read(&self, file: &Path) -> Result<Text, Trouble> {
-        /// No program is larger.
-        const MOST: u64 = 64 << 20;
+        const MOST: u64 = LARGEST;
         let unreadable = |e: std::io::Error| {
             let why = match e.kind() {
                 std::io::ErrorKind::NotFound => "there is no such file".to_string(),
@@ -332,7 +344,8 @@ impl Known {
 
 pub fn scenario(environment: &Environment, path: &Path) -> Result<Scenario, Trouble> {
     let path = environment.working_directory.join(path);
-    let text = std::fs::read_to_string(&path)
+    let text = std::fs::File::open(&path)
+        .and_then(bounded)
         .map_err(|e| Trouble::new(format!("the scenario `{}` cannot be read: {e}", path.display())))?;
     Scenario::from_yaml(&text).map_err(|e| Trouble::new(format!("the scenario `{}`: {e}", path.display())))
 }
@@ -467,7 +480,7 @@ impl Files {
     }
 
     fn read(&mut self, sources: &mut Sources, path: &Path) -> Result<FileId, String> {
-        let text = std::fs::read_to_string(path).map_err(|e| match e.kind() {
+        let text = std::fs::File::open(path).and_then(bounded).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => "there is no such file".to_string(),
             std::io::ErrorKind::InvalidData => "it is not text in UTF-8".to_string(),
             _ => e.to_string(),

@@ -63,7 +63,7 @@ pub struct Start<'a> {
 impl<'a> Start<'a> {
     pub fn of(loaded: &'a Loaded) -> Start<'a> {
         Start {
-            title: loaded.sources.get(FileId(0)).map_or("", |s| &*s.name),
+            title: loaded.sources.get(FileId(0)).map_or("", |s| titled(&s.name, &s.text)),
             sources: &loaded.sources,
             imports: &loaded.imports,
             base: &loaded.base,
@@ -74,6 +74,17 @@ impl<'a> Start<'a> {
             among: None,
         }
     }
+}
+
+/// A file by its name; a text that has none by its first line.
+fn titled<'a>(name: &'a str, text: &'a str) -> &'a str {
+    const LONGEST: usize = 60;
+    if !matches!(name, "-e" | "standard input") {
+        return name;
+    }
+    let said = |line: &&str| !line.is_empty() && !line.starts_with('#');
+    let line = text.lines().map(str::trim).find(said).unwrap_or(name);
+    line.char_indices().nth(LONGEST).map_or(line, |(at, _)| &line[..at])
 }
 
 pub(super) fn unwritable(error: &serde_json::Error) -> Trouble {

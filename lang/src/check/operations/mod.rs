@@ -100,6 +100,11 @@ impl Checker<'_> {
             return poison(span);
         }
         let tails = self.tails(tails);
+        // Of what it is about nothing is known: neither is where it goes.
+        let subject = op.subject.as_ref().and_then(|name| given.args.get(name));
+        if subject.is_some_and(Typed::is_error) {
+            return poison(span);
+        }
         self.use_of(of, op, given, tails, usage, span)
     }
 

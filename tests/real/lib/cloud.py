@@ -149,6 +149,11 @@ def unwell(k):
                               ("compute", "/servers/detail"),
                               ("compute", "/os-keypairs")):
             user.call("GET", service, path, timeout=15)
+        if stuck := under_way(user):
+            time.sleep(20)
+            stuck &= under_way(user)
+        if stuck:
+            return f"server {min(stuck)[1]} at {user.name} is stuck"
     except (Silent, RuntimeError) as error:
         return str(error)
     status = subprocess.run([SITES, "status"], check=True,
@@ -156,6 +161,14 @@ def unwell(k):
     rows = [row.split() for row in status.splitlines()]
     ill = [row[1] for row in rows if row[:1] == [user.name] and row[4] != "ok"]
     return f"{', '.join(ill)} at {user.name} is not well" if ill else None
+
+
+def under_way(user):
+    """The servers that something is being done to, and since when."""
+    rows = user.call("GET", "compute", "/servers/detail", timeout=15
+                     ).body["servers"]
+    return {(row["id"], row["name"], row["OS-EXT-STS:task_state"],
+             row["updated"]) for row in rows if row["OS-EXT-STS:task_state"]}
 
 
 def healed(ks):

@@ -25,6 +25,10 @@ struct Step {
 /// Sites of one step that have a line of their own.
 const MOST_LINES: usize = 12;
 
+/// Of one step at one site.
+const MOST_WORDS: usize = 24;
+const LEFT_OUT: &str = "…";
+
 impl Summary {
     pub fn new(inventory: Arc<Inventory>) -> Summary {
         Summary { inventory, steps: Mutex::default() }
@@ -110,9 +114,12 @@ impl Summary {
         if words.last() != Some(&word) {
             words.push(word);
         }
-        // A long trouble is told by its beginning and its end.
-        if words.len() > 8 {
-            words.remove(4);
+        // A long trouble is told by its beginning and its end, and that something is left out.
+        if words.len() > MOST_WORDS {
+            if words[MOST_WORDS / 2] != LEFT_OUT {
+                words.insert(MOST_WORDS / 2, LEFT_OUT.into());
+            }
+            words.remove(MOST_WORDS / 2 + 1);
         }
     }
 }

@@ -6,6 +6,8 @@
 //! declared in a program (`site A = openstack(cloud: "a")`) connects in the same way: see `connection`.
 
 use super::application::{self, PATHS, SECRETS};
+use super::guards::Guards;
+use super::words::{count, files, time, unreachable, word, words};
 use super::yaml::{Kind, Map, Node};
 use super::{Clouds, Connection, Environment, Problem, Severity, cluster, kubeconfig, read};
 use edge_lang::diagnostic::nearest;
@@ -49,45 +51,12 @@ pub struct Sites {
 
 pub type Settings = BTreeMap<Arc<str>, Arc<str>>;
 
-/// What may be done at a site; checked before sending.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Guards {
-    /// Nothing is changed there.
-    pub protect: bool,
-    /// Operations, as `server.create` or `image.*`; empty: all.
-    pub allow: Vec<String>,
-    pub deny: Vec<String>,
-    /// How many of an operation in one run.
-    pub limits: BTreeMap<String, u64>,
-    /// Requests at once.
-    pub in_flight: Option<usize>,
-    /// What of the entry is not understood: it may have been meant as a guard, so nothing is changed there.
-    pub unclear: Option<String>,
-}
-
 /// What holds where a program says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Defaults {
     pub timeout: Option<Duration>,
     pub unreachable: Option<Unreachable>,
     pub in_flight: Option<usize>,
-}
-
-impl Guards {
-    /// The resource and operation that `allow` and `deny` forbid, of all the names that what is done goes by: one is enough
-    /// to allow it, and one to deny it.
-    pub fn forbids<'a>(&self, resources: &[&'a str], operations: &[&'a str]) -> Option<(&'a str, &'a str)> {
-        let named = |pattern: &String, (resource, operation): (&str, &str)| match pattern.split_once('.') {
-            Some((r, o)) => (r == "*" || r == resource) && (o == "*" || o == operation),
-            None => pattern == "*" || pattern == resource,
-        };
-        let listed = |list: &[String], deed| list.iter().any(|pattern| named(pattern, deed));
-        let mut deeds =
-            resources.iter().flat_map(|resource| operations.iter().map(move |operation| (*resource, *operation)));
-        let denied = deeds.clone().find(|deed| listed(&self.deny, *deed));
-        let allowed = self.allow.is_empty() || deeds.clone().any(|deed| listed(&self.allow, deed));
-        denied.or_else(|| deeds.next().filter(|_| !allowed))
-    }
 }
 
 /// The inventory: of the file given, of edge.yaml in the working directory, or the clouds and contexts themselves.
@@ -303,7 +272,7 @@ impl Sites {
             }
         }
         let services = self.services(&map, pattern);
-        let mut guards = self.guards(&map, pattern);
+        let mut guards = Guards::of(&map, pattern, self);
         guards.unclear = self.problems[problems..].first().map(Problem::to_string);
         for (i, (name, (connection, labels))) in names.iter().zip(connections.into_iter().zip(labels)).enumerate() {
             let name: Arc<str> = name.into();
@@ -421,28 +390,6 @@ impl Sites {
         Some(all)
     }
 
-    fn guards(&mut self, map: &Map, pattern: &str) -> Guards {
-        let truth = |node: &Node| match node.kind {
-            Kind::Bool(value) => Some(value),
-            _ => None,
-        };
-        let mut limits = BTreeMap::new();
-        if let Some(all) = map.get("limits").and_then(|n| self.map(n, Some(pattern), "limits")) {
-            for key in all.keys() {
-                let whole = |n: &Node| n.scalar().and_then(|t| t.parse::<u64>().ok());
-                limits.extend(self.value(&all, Some(pattern), key, "a whole number", whole).map(|n| (key.clone(), n)));
-            }
-        }
-        Guards {
-            protect: self.value(map, Some(pattern), "protect", "true or false", truth).unwrap_or_default(),
-            allow: self.value(map, Some(pattern), "allow", "a list of operations", words).unwrap_or_default(),
-            deny: self.value(map, Some(pattern), "deny", "a list of operations", words).unwrap_or_default(),
-            in_flight: self.value(map, Some(pattern), "in_flight", "a number from 1 on", count),
-            limits,
-            unclear: None,
-        }
-    }
-
     fn composed(&mut self, name: &str, node: &Node) {
         let Some(map) = self.map(node, Some(name), "") else { return };
         self.only(&map, Some(name), &["compose", "labels"]);
@@ -540,7 +487,7 @@ impl Sites {
         }
     }
 
-    fn map(&mut self, node: &Node, entry: Option<&str>, key: &str) -> Option<Map> {
+    pub(super) fn map(&mut self, node: &Node, entry: Option<&str>, key: &str) -> Option<Map> {
         let map = node.map().cloned();
         if map.is_none() {
             self.wrong(node.line, entry, key, format!("a mapping is expected, this is {}", node.what()));
@@ -553,7 +500,7 @@ impl Sites {
         map.get(key).and_then(|node| self.map(node, Some(entry), key)).unwrap_or_default()
     }
 
-    fn value<T>(
+    pub(super) fn value<T>(
         &mut self,
         map: &Map,
         entry: Option<&str>,
@@ -575,52 +522,4 @@ impl Sites {
             self.wrong(node.line, entry, key, format!("no such key{near}"));
         }
     }
-}
-
-fn files(node: &Node) -> Option<Vec<(String, usize)>> {
-    let one = |node: &Node| Some((node.scalar()?, node.line));
-    match node.list() {
-        Some(list) => list.iter().map(one).collect(),
-        None => one(node).map(|file| vec![file]),
-    }
-}
-
-fn words(node: &Node) -> Option<Vec<String>> {
-    match node.list() {
-        Some(list) => list.iter().map(Node::scalar).collect(),
-        None => node.scalar().map(|text| vec![text]),
-    }
-}
-
-fn word(node: &Node) -> Option<Arc<str>> {
-    node.scalar().filter(|text| !text.is_empty()).map(Arc::from)
-}
-
-fn count(node: &Node) -> Option<usize> {
-    node.scalar()?.parse().ok().filter(|n| *n > 0)
-}
-
-fn unreachable(node: &Node) -> Option<Unreachable> {
-    Some(match node.scalar()?.as_str() {
-        "fail" => Unreachable::Fail,
-        "defer" => Unreachable::Defer,
-        "skip" => Unreachable::Skip,
-        _ => return None,
-    })
-}
-
-/// As the language writes it: `90s`, `2min`, `1h`.
-fn time(node: &Node) -> Option<Duration> {
-    let text = node.scalar()?;
-    let unit = text.find(|c: char| !c.is_ascii_digit())?;
-    let number: u64 = text[..unit].parse().ok()?;
-    let seconds = match text[unit..].trim() {
-        "ms" => return Some(Duration::from_millis(number)),
-        "s" => 1,
-        "min" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    number.checked_mul(seconds).map(Duration::from_secs)
 }

@@ -8,9 +8,11 @@ pub mod application;
 pub mod clouds;
 pub mod cluster;
 mod expand;
+mod guards;
 pub mod inventory;
 pub mod kubeconfig;
 mod spellings;
+mod words;
 pub mod yaml;
 
 use crate::transport::network;
@@ -23,7 +25,8 @@ use std::time::Duration;
 pub use application::{Application, Kept};
 pub use clouds::{Clouds, from_text as clouds_from_text, load as load_clouds};
 pub use cluster::Cluster;
-pub use inventory::{Guards, Sites, connection, load as load_inventory};
+pub use guards::Guards;
+pub use inventory::{Sites, connection, load as load_inventory};
 
 /// What loading may look at. No `Debug`: passwords may stand in variables.
 #[derive(Clone, Default)]

@@ -155,7 +155,10 @@ impl Unplanned {
 
 pub async fn make_plan(loaded: &Loaded, stage: &Stage, inputs: IndexMap<Name, Value>) -> Result<Plan, Box<Unplanned>> {
     let (plan, result) = stage.plan(&loaded.checked.program, inputs).await;
-    result.map_or_else(|failure| Err(Box::new(Unplanned { plan: plan.clone(), failure })), |_| Ok(plan.clone()))
+    match result {
+        Ok(_) => Ok(plan),
+        Err(failure) => Err(Box::new(Unplanned { plan, failure })),
+    }
 }
 
 /// A plan on standard output.

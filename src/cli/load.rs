@@ -155,12 +155,12 @@ const LARGEST: u64 = 64 << 20;
 
 /// All of a text in UTF-8, if it is no larger than a program may be.
 pub fn bounded(from: impl Read) -> std::io::Result<String> {
-    let mut text = String::new();
-    from.take(LARGEST + 1).read_to_string(&mut text)?;
-    match text.len() as u64 > LARGEST {
-        true => Err(std::io::Error::other("it is larger than 64 MiB")),
-        false => Ok(text),
+    let mut bytes = Vec::new();
+    from.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(std::io::Error::other("it is larger than 64 MiB"));
     }
+    String::from_utf8(bytes).map_err(|e| std::io::Error::new(std::io::ErrorKind::InvalidData, e))
 }
 
 impl Workplace {
@@ -201,26 +201,19 @@ impl Workplace {
     }
 
     pub fn read(&self, file: &Path) -> Result<Text, Trouble> {
-        const MOST: u64 = LARGEST;
         let unreadable = |e: std::io::Error| {
             let why = match e.kind() {
                 std::io::ErrorKind::NotFound => "there is no such file".to_string(),
+                std::io::ErrorKind::InvalidData => "it is not text in UTF-8".to_string(),
                 _ => e.to_string(),
             };
             Trouble::new(format!("`{}` cannot be read: {why}", file.display()))
         };
-        let mut bytes = Vec::new();
-        if file == Path::new("-") {
-            std::io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        } else {
-            let opened = std::fs::File::open(file).map_err(unreadable)?;
-            opened.take(MOST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        }
-        if bytes.len() as u64 > MOST {
-            return Err(Trouble::new(format!("`{}` is larger than 64 MiB", file.display())));
-        }
-        let text =
-            String::from_utf8(bytes).map_err(|_| Trouble::new(format!("`{}` is not text in UTF-8", file.display())))?;
+        let text = match file == Path::new("-") {
+            true => bounded(std::io::stdin().lock()),
+            false => std::fs::File::open(file).and_then(bounded),
+        };
+        let text = text.map_err(unreadable)?;
         let base = file.parent().filter(|p| file != Path::new("-") && !p.as_os_str().is_empty());
         let base = base
             .map_or_else(|| self.environment.working_directory.clone(), |p| self.environment.working_directory.join(p));

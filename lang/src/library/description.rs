@@ -242,9 +242,7 @@ impl Param {
         };
         matches!(ty, Type::Bool | Type::Int | Type::Float | Type::String | Type::Choice)
     }
-}
 
-impl Param {
     pub fn required(&self) -> bool {
         self.default.is_none() && !matches!(self.ty, Type::Optional(_))
     }

@@ -58,7 +58,7 @@ impl Planning {
 
     pub(super) fn ensured(
         &self,
-        resource: &edge_lang::library::Resource,
+        resource: &Resource,
         args: &Fields,
         found: Option<Row>,
         name: &Option<String>,

@@ -31,7 +31,7 @@ impl Checker<'_> {
             return self.too_long(span);
         }
         let mut parts = parts.into_iter();
-        let mut left = parts.next().expect("a chain has a first part");
+        let Some(mut left) = parts.next() else { return poison(span) };
         for (link, right) in rest.iter().zip(parts) {
             let sign = link.op.sign();
             let side = |c: &mut Self, typed: Typed| {
@@ -79,8 +79,8 @@ impl Checker<'_> {
         };
         // Runs of one operator are one formula; a mix was reported by the parser and goes left to right.
         let mut parts = parts.into_iter();
-        let mut run = vec![parts.next().expect("a chain has a first part")];
-        let mut current = rest[0].op;
+        let (Some(start), Some(link)) = (parts.next(), rest.first()) else { return poison(span) };
+        let (mut run, mut current) = (vec![start], link.op);
         for (link, part) in rest.iter().zip(parts) {
             if link.op != current {
                 let so_far = self.placement_of(operator(current), std::mem::take(&mut run), first.span.to(link.at));
